@@ -1,0 +1,1 @@
+"""What `make bench` measures: quality and speed, beside the stack one would otherwise write."""

@@ -1,0 +1,1 @@
+"""The part of supportbot that talks: it takes questions, finds passages and answers."""

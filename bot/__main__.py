@@ -1,0 +1,250 @@
+"""The `supportbot` command line."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from bot.errors import SupportbotError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+ABSTAINED = 3
+INTERRUPTED = 130
+
+T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+cli = typer.Typer(
+    name="supportbot",
+    help="A support assistant that answers from your own documents and cites them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(help="The database's schema.", no_args_is_help=True)
+cli.add_typer(db, name="db")
+notices = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run a command; errors are sentences on stderr, Ctrl-C ends with status 130."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        cli()
+    except SupportbotError as error:
+        notices.print(str(error), style="red", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        notices.print("Stopped.")
+        sys.exit(INTERRUPTED)
+
+
+@cli.command()
+def run() -> None:
+    """Bring the index up to date, then answer: in this terminal."""
+    _chat(is_refreshing=True)
+
+
+@cli.command()
+def chat() -> None:
+    """Answer questions in this terminal from the index as it is."""
+    _chat(is_refreshing=False)
+
+
+@cli.command()
+def ask(
+    question: str,
+    as_json: Json = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Bring the index up to date first.")
+    ] = False,
+) -> None:
+    """Answer one question and exit: 0 answered, 3 not sure, 1 failed."""
+    from bot.app import open_app
+    from bot.messages import Outcome, Turn
+    from bot.platforms.terminal import question_of, show
+
+    settings = _settings()
+
+    async def answer() -> Turn:
+        async with open_app(settings, _say) as app:
+            await _index(app, is_refreshing=refresh)
+            return await app.assistant().answer(question_of(question))
+
+    turn = _run(answer())
+    if as_json:
+        passages = {"passages": [asdict(passage.scores) for passage in turn.answer.passages]}
+        _print_json({"turn": turn.id} | asdict(turn.answer) | passages)
+    else:
+        show(turn.answer, Console())
+    codes = {Outcome.ANSWERED: 0, Outcome.ABSTAINED: ABSTAINED}
+    raise typer.Exit(codes.get(turn.answer.outcome, 1))
+
+
+@cli.command()
+def reindex(
+    sources: Annotated[list[str] | None, typer.Argument(help="Which sources; all if none.")] = None,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Remove even more than 30 % of a source.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Remove sources that are no longer in the settings.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index in step with the sources; only what changed is read and encoded."""
+    from bot.app import open_app
+    from bot.app import reindex as run_reindex
+
+    arguments = [*(sources or ())]
+    arguments += ["--allow-shrink"] if allow_shrink else []
+    arguments += ["--forget"] if forget else []
+    arguments += ["--json"] if as_json else []
+
+    async def work(settings: "Settings") -> int:
+        async with open_app(settings, _say):
+            return await run_reindex(settings, *arguments)
+
+    raise typer.Exit(_run(work(_settings())))
+
+
+@cli.command()
+def status(as_json: Json = False) -> None:
+    """What is indexed, how the last reindex went, and how questions ended."""
+    from bot.status import collect, show_status
+
+    found = _run(collect(_settings(), _say))
+    _print_json(found) if as_json else show_status(found, Console())
+
+
+@cli.command()
+def doctor(as_json: Json = False) -> None:
+    """Check everything supportbot needs, and say what to do where something is wrong."""
+    from bot.doctor import examine, show_checks
+
+    checks = _run(examine(Path.cwd()))
+    _print_json([asdict(check) for check in checks]) if as_json else show_checks(checks, Console())
+    raise typer.Exit(0 if all(check.is_ok for check in checks) else 1)
+
+
+@cli.command()
+def evaluate(
+    questions: Annotated[
+        Path, typer.Argument(help='JSON lines: {"question": "…", "uri": "install.md"}')
+    ],
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval and abstention on your own questions; a null uri means "not answered"."""
+    from bot.app import open_app
+    from bot.evaluation import evaluate_questions, read_questions, show_report
+
+    settings = _settings()
+    asked = read_questions(questions)
+
+    async def work() -> dict[str, Any]:
+        async with open_app(settings, _say) as app:
+            await _index(app, is_refreshing=False)
+            return await evaluate_questions(app.assistant(), asked)
+
+    report = _run(work())
+    _print_json(report) if as_json else show_report(report, Console())
+
+
+@cli.command()
+def init() -> None:
+    """Write a commented supportbot.toml into this folder."""
+    from bot.settings import write_example
+
+    typer.echo(f"Wrote {write_example(Path.cwd())}. Edit it, then run: supportbot run")
+
+
+@db.command()
+def upgrade() -> None:
+    """Migrate to the newest schema; every start does this too."""
+    from bot.app import migrate_database
+
+    typer.echo(f"The database is at revision {_run(migrate_database(_settings()))}.")
+
+
+@db.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help='A revision, or "base" to remove every table.')],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Migrate down to a revision; what newer tables hold is lost."""
+    from bot.app import migrate_database
+
+    if not yes:
+        typer.confirm(f"Data of revisions after {revision} is deleted. Go on?", abort=True)
+    typer.echo(
+        f"The database is at revision {_run(migrate_database(_settings(), down_to=revision))}."
+    )
+
+
+@db.command()
+def current() -> None:
+    """Print the schema's revision."""
+    from bot.app import database_revision
+
+    typer.echo(_run(database_revision(_settings())))
+
+
+def _chat(*, is_refreshing: bool) -> None:
+    from contextlib import AsyncExitStack
+
+    from bot.app import open_app
+    from bot.platforms.terminal import chat as talk
+
+    settings = _settings()
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        try:
+            app = runner.run(stack.enter_async_context(open_app(settings, _say)))
+            runner.run(_index(app, is_refreshing=is_refreshing))
+            talk(app.assistant(), runner.run, Console())
+        finally:
+            runner.run(stack.aclose())
+
+
+async def _index(app: Any, *, is_refreshing: bool) -> None:
+    """Reindex where it was asked for or never done, and say what a changed encoder needs."""
+    from bot.app import reindex as run_reindex
+
+    if is_refreshing or await app.unindexed_sources():
+        await run_reindex(app.settings, "--quiet")
+    elif stale := await app.stale_documents():
+        _say(
+            f"{stale} documents were indexed with another encoder; they are found by their words "
+            "alone until you run: supportbot reindex"
+        )
+
+
+def _settings() -> "Settings":
+    from bot.settings import load_settings
+
+    return load_settings()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _say(sentence: str) -> None:
+    notices.print(sentence, style="dim", markup=False)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

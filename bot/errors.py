@@ -1,0 +1,29 @@
+"""What can go wrong, each error a sentence that a person can act on."""
+
+
+class SupportbotError(Exception):
+    """Something went wrong that a person can mend; the message says what and how."""
+
+    exit_code = 1
+
+
+class SettingsError(SupportbotError):
+    """The settings are wrong; the message lists every problem, its key and its fix."""
+
+    exit_code = 2
+
+
+class DatabaseError(SupportbotError):
+    """The database cannot be reached, is too old or lacks what is needed."""
+
+
+class EncoderError(SupportbotError):
+    """The encoder's files are missing, damaged or not a sentence encoder."""
+
+
+class SourceError(SupportbotError):
+    """A source of documents cannot be listed or read."""
+
+
+class DocumentRejectedError(SupportbotError):
+    """One document cannot be indexed; the message is the reason a person reads."""

@@ -1,0 +1,141 @@
+"""The words that every part of supportbot shares; plain values without behaviour of their own."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone on a platform."""
+
+    platform: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The thread, direct message or session that a question belongs to.
+
+    `principals` names whose documents may be read here: an answer in a channel may only use what
+    everybody in that channel may read.
+    """
+
+    platform: str
+    id: str
+    principals: frozenset[str] = frozenset({EVERYONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person asked, platform markup removed."""
+
+    text: str
+    person: Person
+    conversation: Conversation
+
+
+class UnitKind(StrEnum):
+    """What a unit of a chunk is; a unit is quoted whole or not at all."""
+
+    SENTENCE = "s"
+    ITEM = "i"
+    CODE = "c"
+    TABLE = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A quotable part of a passage: `passage.text[start:end]`.
+
+    `cosine` is that of the piece the unit lies in; `coverage` is the idf-weighted share of the
+    question's words that the unit holds (0 to 1).
+    """
+
+    start: int
+    end: int
+    kind: UnitKind
+    cosine: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Why a passage was retrieved.
+
+    `cosine` of its best piece (-1 to 1), `bm25` (>= 0), `coverage` (idf-weighted share of the
+    question's words in the passage, 0 to 1) and `fused`, the ½/½ blend they are ranked by (0 to 1).
+    """
+
+    cosine: float
+    bm25: float
+    coverage: float
+    fused: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk as retrieved for a question, with its scores; `text` is Markdown."""
+
+    chunk_id: int
+    source: str
+    uri: str
+    url: str
+    title: str
+    headings: tuple[str, ...]
+    text: str
+    scores: Scores
+    units: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a part of an answer comes from; `number` is its mark in the answer's text."""
+
+    number: int
+    title: str
+    headings: tuple[str, ...]
+    url: str
+
+
+class Outcome(StrEnum):
+    """How a turn ended; every accepted question ends in exactly one of these."""
+
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"
+    HANDED_OVER = "handed_over"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """Two calibrated probabilities.
+
+    `about`: the documents deal with what was asked. `right`: given that, the first passage is the
+    one that answers.
+    """
+
+    about: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the bot says to a question; `text` is Markdown with citation marks like `[1]`."""
+
+    outcome: Outcome
+    text: str
+    citations: tuple[Citation, ...] = ()
+    confidence: Confidence | None = None
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question with its answer, as stored; `id` is None where it could not be."""
+
+    id: int | None
+    question: Question
+    answer: Answer
+    timings_ms: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Retrieval-augmented answers: passages for a question, and an answer from passages."""

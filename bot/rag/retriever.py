@@ -1,0 +1,67 @@
+"""A question's passages: encode it, then one search that only sees what may be read there."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.encoder import Encoder
+from bot.messages import Passage
+from bot.storage import passages, vector_index
+from bot.storage.passages import Search
+
+VISIBLE_SECONDS = 60.0
+MAX_AUDIENCES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is searched: up to `exact_up_to` visible vectors every one is compared, above it
+    an HNSW index is used; each side brings `candidates` chunks, `passages` are returned."""
+
+    exact_up_to: int = 20_000
+    candidates: int = 100
+    passages: int = 5
+
+
+class Retriever:
+    """Hybrid retrieval over the index of one encoder."""
+
+    def __init__(
+        self, engine: AsyncEngine, encoder: Encoder, encoder_id: int, limits: Limits
+    ) -> None:
+        self._engine = engine
+        self._encoder = encoder
+        self._encoder_id = encoder_id
+        self._limits = limits
+        self._exact: dict[frozenset[str], tuple[float, bool]] = {}
+
+    async def retrieve(self, question: str, principals: frozenset[str]) -> Sequence[Passage]:
+        """The best passages that all `principals`' documents hold, best first."""
+        return await passages.search(
+            self._engine,
+            Search(
+                question=question,
+                vector=await self._encoder.encode_question(question),
+                encoder_id=self._encoder_id,
+                principals=principals,
+                passages=self._limits.passages,
+                candidates=self._limits.candidates,
+                is_exact=await self._is_exact(principals),
+            ),
+        )
+
+    async def _is_exact(self, principals: frozenset[str]) -> bool:
+        """Whether few enough vectors are visible; looked up again after a minute."""
+        known = self._exact.get(principals)
+        if known and time.monotonic() - known[0] < VISIBLE_SECONDS:
+            return known[1]
+        limit = self._limits.exact_up_to
+        is_exact = await passages.count_visible(
+            self._engine, self._encoder_id, principals, limit + 1
+        ) <= limit or not await vector_index.is_searchable(self._engine, self._encoder_id)
+        if len(self._exact) >= MAX_AUDIENCES:
+            self._exact.clear()
+        self._exact[principals] = (time.monotonic(), is_exact)
+        return is_exact

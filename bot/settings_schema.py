@@ -1,0 +1,198 @@
+"""What may be set in supportbot.toml: its sections and keys, with their defaults and limits."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+)
+
+from bot.messages import EVERYONE
+from bot.packaged import packaged
+
+
+class Section(BaseModel):
+    """Keys that stand together; every field's description completes the sentence "Write …"."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError("holds a NUL, which no path may. Delete it")
+    try:
+        return (info.context["directory"] if info.context else Path.cwd()) / path.expanduser()
+    except RuntimeError:
+        raise ValueError("has a home folder that is unknown. Write the path in full") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _existing_folder(path: Path) -> Path:
+    if _is_folder(path):
+        return path
+    if os.path.lexists(path):
+        raise ValueError("is not a folder that can be entered. Write the path of a folder")
+    raise ValueError(
+        "does not exist. Create the folder or correct the path, which is read from the folder "
+        "of supportbot.toml"
+    )
+
+
+def _new_folder(path: Path) -> Path:
+    if os.path.lexists(path) and not _is_folder(path):
+        raise ValueError("is not a folder. Write the path of a folder, which need not exist yet")
+    return path
+
+
+def _folder_or_name(model: str, info: ValidationInfo) -> str:
+    if model.startswith((".", "/", "~")):
+        return str(_existing_folder(_beside_the_file(Path(model), info)))
+    return model
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_login = "@" in parts.netloc
+        is_base = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_login = is_base = False
+    if is_login:
+        raise ValueError("holds a user or password, which readers would see. Leave them out")
+    if not is_base or {"?", "#"} & set(url):
+        raise ValueError(
+            "is not a web address that paths can follow. Write one such as "
+            "https://wiki.example.com/handbook"
+        )
+    return url
+
+
+def _pattern(pattern: str) -> str:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([pattern])
+    except (ValueError, re.error):
+        raise ValueError("is not a pattern as in a .gitignore. Write one such as *.md") from None
+    return pattern
+
+
+Folder = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing_folder)]
+Patterns = tuple[Annotated[str, Field(min_length=1), AfterValidator(_pattern)], ...]
+Principal = Annotated[str, Field(pattern=r"^(everyone|[a-z]+:\S+)$")]
+
+
+class EncoderSettings(Section):
+    """What turns text into vectors."""
+
+    model: Annotated[str, Field(min_length=1), AfterValidator(_folder_or_name)] = Field(
+        default="all-MiniLM-L6-v2", description='a hub name, or a folder such as "./models/ours"'
+    )
+    precision: Literal["int8", "fp32"] = Field(default="int8", description='"int8" or "fp32"')
+    threads: StrictInt = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 64),
+        ge=1,
+        le=64,
+        description="a whole number from 1 to 64",
+    )
+
+
+class AnswerSettings(Section):
+    """When the bot answers, and with how much."""
+
+    min_confidence: StrictFloat = Field(default=0.5, ge=0, le=1, description="a number from 0 to 1")
+    max_quotes: StrictInt = Field(default=3, ge=1, le=5, description="a whole number from 1 to 5")
+    passages: StrictInt = Field(default=5, ge=1, le=20, description="a whole number from 1 to 20")
+
+
+class SearchSettings(Section):
+    """How passages are searched."""
+
+    exact_up_to: StrictInt = Field(
+        default=20_000, ge=0, le=10_000_000, description="a whole number from 0 to 10000000"
+    )
+    candidates: StrictInt = Field(
+        default=100, ge=10, le=1000, description="a whole number from 10 to 1000"
+    )
+
+
+class DatabaseSettings(Section):
+    """How the database is used; where it is says DATABASE_URL."""
+
+    pool_size: StrictInt = Field(default=5, ge=1, le=50, description="a whole number from 1 to 50")
+
+
+class SourceSettings(Section):
+    """A folder of documents. Without `include` every kind of file that can be read is taken."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=63,
+        description='a short name of lowercase letters, digits, - and _, such as "wiki"',
+    )
+    folder: Folder = Field(description='the path of a folder, such as "../wiki"')
+    include: Patterns = Field(
+        default=(), description='a list of patterns, such as ["*.md", "*.html"]'
+    )
+    exclude: Patterns = Field(default=(), description='a list of patterns, such as ["drafts/"]')
+    url: Annotated[str, Field(pattern=r"^[^\s<>\"\\]+$"), AfterValidator(_address)] | None = Field(
+        default=None, description='a web address, such as "https://wiki.example.com/handbook"'
+    )
+    audience: frozenset[Principal] = Field(
+        default=frozenset({EVERYONE}),
+        min_length=1,
+        description='a list such as ["everyone"] or ["slack:C0123", "team:support"]',
+    )
+
+
+def _or_handbook(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+    handbook = SourceSettings.model_construct(name="handbook", folder=packaged("docs"))
+    return sources or (handbook,)
+
+
+class FileSettings(Section):
+    """What supportbot.toml may hold; a new section is a class above and a field here."""
+
+    data_directory: Annotated[
+        Path, AfterValidator(_beside_the_file), AfterValidator(_new_folder)
+    ] = Field(
+        default=Path(".supportbot"), description='the path of a folder, such as ".supportbot"'
+    )
+    language: str = Field(
+        default="english",
+        max_length=127,
+        pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$",
+        description='a text-search configuration of Postgres, such as "english" or "simple"',
+    )
+    encoder: EncoderSettings = Field(
+        default_factory=EncoderSettings, description="its keys below a line [encoder]"
+    )
+    answers: AnswerSettings = Field(
+        default_factory=AnswerSettings, description="its keys below a line [answers]"
+    )
+    search: SearchSettings = Field(
+        default_factory=SearchSettings, description="its keys below a line [search]"
+    )
+    database: DatabaseSettings = Field(
+        default_factory=DatabaseSettings, description="its keys below a line [database]"
+    )
+    sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_or_handbook)] = Field(
+        default=(), description="the keys of each source below a line [[sources]]"
+    )

@@ -1,0 +1,1 @@
+"""All SQL: the database, its migrations, and one module per thing that is stored."""

@@ -1,0 +1,55 @@
+"""Turns: every question with its answer, why it was given and how long it took."""
+
+import json
+from dataclasses import asdict
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.messages import Answer, Question
+
+SAVE = text(
+    "INSERT INTO turns (platform, conversation, person, question, outcome, answer, about, correct,"
+    " citations, passages, timings_ms) VALUES (:platform, :conversation, :person, :question,"
+    " :outcome, :answer, :about, :correct, CAST(:citations AS jsonb), CAST(:passages AS jsonb),"
+    " CAST(:timings AS jsonb)) RETURNING id"
+)
+
+
+async def save(
+    engine: AsyncEngine, question: Question, answer: Answer, timings_ms: dict[str, float]
+) -> int:
+    """Store a turn; its id."""
+    confidence = answer.confidence
+    passages = [
+        {"chunk": passage.chunk_id, "source": passage.source, "uri": passage.uri}
+        | asdict(passage.scores)
+        for passage in answer.passages
+    ]
+    async with engine.begin() as connection:
+        turn: int = await connection.scalar(
+            SAVE,
+            {
+                "platform": question.conversation.platform,
+                "conversation": question.conversation.id,
+                "person": question.person.id,
+                "question": question.text,
+                "outcome": answer.outcome.value,
+                "answer": answer.text,
+                "about": confidence.about if confidence else None,
+                "correct": confidence.right if confidence else None,
+                "citations": json.dumps([asdict(citation) for citation in answer.citations]),
+                "passages": json.dumps(passages),
+                "timings": json.dumps(timings_ms),
+            },
+        )
+    return turn
+
+
+async def count(engine: AsyncEngine) -> dict[str, int]:
+    """How many turns ended in each way."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT outcome, count(*) FROM turns GROUP BY outcome ORDER BY outcome")
+        )
+        return {row[0]: row[1] for row in rows}

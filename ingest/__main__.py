@@ -1,0 +1,180 @@
+"""`python -m ingest`: bring the index in step with the sources, and report."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bot.app import App, open_app, open_engine
+from bot.errors import SourceError, SupportbotError
+from bot.settings import SourceSettings, load_settings
+from bot.storage import documents, vector_index, words
+from ingest.parsing import Parser
+from ingest.pipeline import Pipeline, Report
+from ingest.pipeline import Progress as Tell
+from ingest.sources.folder import FolderSource
+
+PLAIN_SECONDS = 10.0
+SHOWN_PROBLEMS = 20
+
+notices = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Reindex as the command line says; exit status 1 where there were problems."""
+    parser = argparse.ArgumentParser(prog="supportbot reindex")
+    parser.add_argument("sources", nargs="*")
+    parser.add_argument("--allow-shrink", action="store_true")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--forget", action="store_true")
+    parser.add_argument("--quiet", action="store_true", help="say nothing where nothing changed")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        if arguments.forget:
+            asyncio.run(forget(arguments.sources))
+            return
+        reports = asyncio.run(reindex(arguments.sources, allow_shrink=arguments.allow_shrink))
+    except SupportbotError as error:
+        notices.print(str(error), style="red", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        notices.print("Stopped; what was indexed stays, the rest follows at the next reindex.")
+        sys.exit(130)
+    if arguments.as_json:
+        json.dump([asdict(report) for report in reports], sys.stdout, ensure_ascii=False, indent=2)
+    else:
+        for report in reports:
+            show(report, quiet=arguments.quiet)
+    sys.exit(1 if any(report.problems for report in reports) else 0)
+
+
+async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
+    """Reindex the sources of these names, all if there are none.
+
+    Raises:
+        SourceError: there is no source of such a name, or it is being reindexed already.
+    """
+    settings = load_settings()
+    known = {source.name: source for source in settings.sources}
+    for name in names:
+        if name not in known:
+            raise SourceError(f"There is no source {name!r}. There are: {', '.join(known)}.")
+    async with open_app(settings) as app:
+        await words.use_language(app.engine, settings.language)
+        with Parser() as parser:
+            pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
+            reports = []
+            for source in [known[name] for name in names] or settings.sources:
+                with told(source.name) as tell:
+                    reports.append(
+                        await pipeline.reindex(
+                            open_source(source), allow_shrink=allow_shrink, progress=tell
+                        )
+                    )
+        await tidy(app, reports)
+    return reports
+
+
+async def forget(names: list[str]) -> None:
+    """Remove the documents of these sources from the index; the sources themselves stay.
+
+    Raises:
+        SourceError: none is named, or one is still in the settings, which would index it again.
+    """
+    settings = load_settings()
+    configured = {source.name for source in settings.sources}
+    if not names or configured & set(names):
+        raise SourceError(
+            "Name the sources to forget, and take them out of supportbot.toml first: the next "
+            "reindex would bring them back."
+        )
+    async with open_engine(settings) as engine:
+        for name in names:
+            removed = await documents.forget_source(engine, name)
+            notices.print(f"{name}: {removed} documents removed", markup=False)
+
+
+def open_source(settings: SourceSettings) -> FolderSource:
+    """The source that the settings describe."""
+    return FolderSource(
+        settings.name,
+        settings.folder,
+        include=settings.include,
+        exclude=settings.exclude,
+        url=settings.url,
+        audience=settings.audience,
+    )
+
+
+async def tidy(app: App, reports: list[Report]) -> None:
+    """After a bulk change: fresh statistics, and an HNSW index where it has become worth it."""
+    changed = sum(report.counts.indexed + report.counts.removed for report in reports)
+    whole = changed + sum(report.counts.unchanged for report in reports)
+    if changed and changed >= whole / 10:
+        await vector_index.analyze(app.engine)
+    await vector_index.ensure(
+        app.engine, app.encoder_id, app.encoder.dimension, app.settings.search.exact_up_to
+    )
+
+
+@contextmanager
+def told(source: str) -> Iterator[Tell]:
+    """Shows progress: a bar on a terminal, a line every ten seconds elsewhere."""
+    if notices.is_terminal:
+        with Progress(
+            TextColumn("Indexing {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.speed:.0f}/s", justify="right"),
+            TimeRemainingColumn(),
+            console=notices,
+            transient=True,
+        ) as bar:
+            task = bar.add_task(source, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    started = last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PLAIN_SECONDS and done:
+            last = now
+            rate = done / (now - started)
+            notices.print(
+                f"Indexing {source}: {done} of {total} documents, {rate:.0f}/s, "
+                f"{(total - done) / rate:.0f} s left"
+            )
+
+    yield tell
+
+
+def show(report: Report, *, quiet: bool) -> None:
+    """Print what a reindex did, every document counted once, and its problems."""
+    counts = report.counts
+    if not quiet or counts.indexed or counts.removed or report.problems:
+        total = counts.indexed + counts.unchanged + counts.rejected
+        notices.print(
+            f"{report.source}: {total} documents: {counts.indexed} indexed, {counts.unchanged} "
+            f"unchanged, {counts.rejected} rejected; {counts.removed} removed",
+            markup=False,
+        )
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        notices.print(f"  {problem}", markup=False, soft_wrap=True)
+    if len(report.problems) > SHOWN_PROBLEMS:
+        notices.print(
+            f"  … and {len(report.problems) - SHOWN_PROBLEMS} more; see supportbot status"
+        )
+
+
+if __name__ == "__main__":
+    main()

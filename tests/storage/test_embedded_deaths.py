@@ -1,0 +1,214 @@
+"""The embedded PostgreSQL is back, with every row, after each kind of death."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from embedded_processes import (
+    UserProcess,
+    add_row,
+    assert_stopped,
+    count_rows,
+    postmaster_pid,
+    server_processes,
+    wait_until,
+    wait_until_dead,
+)
+
+from bot.errors import DatabaseError
+from bot.storage import postmaster
+from bot.storage.embedded import EmbeddedServer
+from bot.storage.postmaster import Postmaster, State
+
+BACK_SECONDS = 15
+ROUNDS = 5
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    chosen = tmp_path / "supportbot"
+    yield chosen
+    for process in server_processes(chosen) if chosen.exists() else ():
+        process.kill()
+
+
+def test_a_killed_process_leaves_its_rows_and_no_claim_on_the_server(directory: Path) -> None:
+    other = UserProcess(directory)
+    url = other.read()
+    pid = postmaster_pid(directory)
+    add_row(url)
+    other.kill()
+    with EmbeddedServer(directory) as server:
+        assert count_rows(server.start()) == 1
+        assert postmaster_pid(directory) == pid
+    assert_stopped(directory)
+
+
+def test_a_killed_postmaster_is_back_and_no_row_is_lost(directory: Path) -> None:
+    with EmbeddedServer(directory) as server:
+        url = server.start()
+        for round_ in range(ROUNDS):
+            add_row(url)
+            idle = psycopg.connect(url)
+            pid = postmaster_pid(directory)
+            os.kill(pid, signal.SIGKILL)
+            wait_until_dead(pid)
+            if round_ % 2:  # now or when its orphans are gone, too
+                wait_until(lambda: server_processes(directory) == [])
+            started = time.monotonic()
+            assert server.start() == url
+            assert time.monotonic() - started < BACK_SECONDS
+            assert count_rows(url) == round_ + 1
+            idle.close()
+    assert_stopped(directory)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_CHILD_SUBREAPER")
+def test_a_postmaster_that_nobody_reaps_is_back_and_no_row_is_lost(directory: Path) -> None:
+    other = UserProcess(directory, "never reap")
+    url = other.read()
+    for round_ in range(ROUNDS):
+        add_row(url)
+        pid = postmaster_pid(directory)
+        os.kill(pid, signal.SIGKILL)
+        wait_until_dead(pid)
+        started = time.monotonic()
+        assert other.start_again() == url
+        assert time.monotonic() - started < BACK_SECONDS
+        assert psutil.Process(pid).status() == "zombie"
+        assert count_rows(url) == round_ + 1
+    assert other.finish() == ""
+    assert_stopped(directory)
+
+
+def test_a_busy_orphan_of_a_killed_postmaster_is_ended(directory: Path) -> None:
+    with EmbeddedServer(directory) as server:
+        connection = psycopg.connect(server.start())
+        pid = postmaster_pid(directory)
+        orphan = psutil.Process(connection.info.backend_pid)
+        connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 100000000000)")
+        wait_until(lambda: "SELECT" in "".join(orphan.cmdline()))
+        os.kill(pid, signal.SIGKILL)
+        started = time.monotonic()
+        add_row(server.start())
+        assert time.monotonic() - started < BACK_SECONDS
+        wait_until_dead(orphan.pid)
+        connection.close()
+
+
+def test_a_stuck_server_is_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postmaster, "ANSWER_SECONDS", 2)
+    with EmbeddedServer(directory) as server:
+        url = server.start()
+        add_row(url)
+        stuck = postmaster_pid(directory)
+        os.kill(stuck, signal.SIGSTOP)
+        assert server.start() == url
+        assert postmaster_pid(directory) != stuck
+        assert count_rows(url) == 1
+
+
+def test_a_server_that_is_merely_full_is_not_harmed(directory: Path) -> None:
+    with EmbeddedServer(directory) as server:
+        url = server.start()
+        pid = postmaster_pid(directory)
+        guests = [psycopg.connect(url) for _ in range(100)]
+        with pytest.raises(DatabaseError, match="too many clients already"):
+            EmbeddedServer(directory).start()
+        assert guests[0].execute("SELECT 1").fetchone() == (1,)
+        assert postmaster_pid(directory) == pid
+        for guest in guests:
+            guest.close()
+
+
+@pytest.mark.parametrize(
+    "message", ["starting up", "shutting down", "not yet accepting connections"]
+)
+def test_a_server_that_recovers_is_waited_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    def refuse(**_parameters: object) -> None:
+        raise psycopg.OperationalError(f"FATAL:  the database system is {message}")
+
+    with EmbeddedServer(directory):
+        monkeypatch.setattr(psycopg, "connect", refuse)
+        assert Postmaster(directory).probe() is State.STARTING
+
+
+def test_stop_ends_a_start_that_still_waits(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedServer(directory):
+        server, errors = EmbeddedServer(directory), []
+        asked = threading.Event()
+
+        def never_ready(_self: Postmaster) -> State:
+            asked.set()
+            return State.STARTING
+
+        def start() -> None:
+            try:
+                server.start()
+            except DatabaseError as error:
+                errors.append(str(error))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Postmaster, "probe", never_ready)
+            starter = threading.Thread(target=start)
+            starter.start()
+            assert asked.wait(10)
+            server.stop()
+            starter.join(10)
+        assert errors == ["supportbot was stopped while its database started."]
+        assert server_processes(directory), "the other use is still there"
+
+
+def test_a_stale_pid_file_that_names_a_living_stranger_does_not_matter(directory: Path) -> None:
+    with EmbeddedServer(directory) as server:
+        add_row(server.start())
+        lines = (directory / "postgres/postmaster.pid").read_text().splitlines()
+    stale = "\n".join((str(os.getpid()), *lines[1:])) + "\n"
+    (directory / "postgres/postmaster.pid").write_text(stale)
+    (directory / "postgres/.s.PGSQL.5432.lock").write_text(stale)
+    with EmbeddedServer(directory) as server:
+        assert count_rows(server.start()) == 1
+    assert_stopped(directory)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["postgres.new/base", "postgres", "postgres/postmaster.pid"])
+def test_a_first_start_that_was_cut_off_is_simply_repeated(
+    directory: Path, moment: str, sign: signal.Signals
+) -> None:
+    other = UserProcess(directory)
+    wait_until((directory / moment).exists)
+    other.process.send_signal(sign)
+    complaints = other.finish()
+    if sign is signal.SIGINT:
+        assert "KeyboardInterrupt" in complaints
+        wait_until(lambda: server_processes(directory) == [])
+    with EmbeddedServer(directory) as server:
+        add_row(server.start())
+    assert_stopped(directory)
+
+
+def test_a_deleted_directory_can_be_made_anew(directory: Path) -> None:
+    first = EmbeddedServer(directory)
+    first.start()
+    old = psutil.Process(postmaster_pid(directory))
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    directory.rmdir()
+    try:
+        first.stop()
+        with EmbeddedServer(directory) as server:
+            add_row(server.start())
+    finally:
+        old.kill()
