@@ -8,6 +8,7 @@ TORCH := torch==2.13.0
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
 
 # What pip reads from the user's own settings must not lead it out of .venv.
 export PIP_USER := 0
@@ -15,14 +16,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 # A question may hold any quotes and dollars: make never expands it, and the recipe gets it as a
-# variable. As make ends with 2 whatever the status of a recipe, --question lets an abstention
-# (which is no error) end it quietly with 1. For the command's own statuses, 0 answered, 3 not sure
-# and 1 failed, scripts call `.venv/bin/supportbot ask`.
+# variable. A failing recipe makes make end with 2 and an error line whatever its status; under
+# --question status 1 ends it quietly with 1, which serves an abstention (recipes then need a +).
+# For the command's own statuses (0 answered, 3 not sure, 1 failed) scripts call
+# `.venv/bin/supportbot ask`.
 ifneq ($(origin ASK),undefined)
 override ASK := $(value ASK)
 export ASK
 MAKEFLAGS += --question
-ASKING := yes
+ALWAYS := +
 endif
 
 .PHONY: help run test check bench clean
@@ -39,7 +41,7 @@ help:
 	@echo 'TORCH_INDEX=https://…  where pip gets PyTorch, for example CPU-only wheels'
 
 run: $(VENV)/.installed-train
-ifdef ASKING
+ifdef ALWAYS
 	+@$(BIN)/supportbot ask --refresh -- "$$ASK"; \
 	case $$? in 0) exit 0 ;; 3) exit 1 ;; *) exit 2 ;; esac
 else
@@ -64,17 +66,15 @@ clean:
 
 # Each stamp's name says which extras are installed: .installed-bench-train has bench and train.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
-	+@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	$(ALWAYS)@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "supportbot needs Python 3.11 or newer, and $(PYTHON) is" \
 	    "$$("$(PYTHON)" -V 2>/dev/null || echo not installed). Run: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 	  exit 2; } >&2
-	+@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+	$(ALWAYS)@$(BIN)/python -m pip --version >/dev/null 2>&1 \
 	  || "$(PYTHON)" -m venv --clear $(VENV) >&2 || { \
 	  echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu run:" \
 	    "apt install python3-venv" >&2; exit 2; }
-	+@echo 'Installing into $(VENV) (about a minute the first time) …' >&2
-	+@$(BIN)/python -m pip install -qq $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)') $(TORCH) >&2 || exit 2
-	+@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[$(subst -,$(comma),$*)]' >&2 || exit 2
-	+@touch $(VENV)/.installed-train $@
-
-comma := ,
+	$(ALWAYS)@echo 'Installing into $(VENV) (a minute or two the first time) …' >&2
+	$(ALWAYS)@MAKEFLAGS= $(BIN)/python -m pip install -qq $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)') $(TORCH) >&2 || exit 2
+	$(ALWAYS)@MAKEFLAGS= $(BIN)/python -m pip install -qq -c constraints.txt -e '.[$(subst -,$(comma),$*)]' >&2 || exit 2
+	$(ALWAYS)@touch $(VENV)/.installed-train $@

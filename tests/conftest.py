@@ -120,7 +120,9 @@ def settings(home: Path) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings, engine: AsyncEngine, encoder: Encoder, encoder_folder: Path) -> App:
+async def app(
+    settings: Settings, engine: AsyncEngine, encoder: Encoder, encoder_folder: Path
+) -> App:
     """The app on that folder's documents, nothing indexed yet."""
     encoder_id = await encoders.register(engine, encoder.manifest, encoder_folder)
     return App(settings, engine, encoder, encoder_id)

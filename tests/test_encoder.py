@@ -1,4 +1,4 @@
-"""The encoder: the published model's vectors, whole files or none, and questions that need not wait."""
+"""The encoder: the published model's vectors, and whole files or none."""
 
 import asyncio
 import shutil
@@ -47,7 +47,8 @@ async def test_fp32_vectors_are_those_of_sentence_transformers(exact_folder: Pat
     )  # fmt: skip
     assert reference.returncode == 0, reference.stderr
     encoder = Encoder(exact_folder)
-    assert np.allclose(await encoder.encode(TEXTS), np.load(exact_folder / "reference.npy"), atol=1e-5)
+    expected = np.load(exact_folder / "reference.npy")
+    assert np.allclose(await encoder.encode(TEXTS), expected, atol=1e-5)
     encoder.close()
 
 

@@ -32,8 +32,8 @@ def abstain(passages: Sequence[Passage], confidence: Confidence) -> Answer:
     text = "I am not sure: the documents do not seem to answer this."
     if citations:
         nearest = "\n".join(f"- {place(c.title, c.headings)} [{c.number}]" for c in citations)
-        text += f" The nearest I found:\n\n{nearest}\n\n"
-    text += " Ask it in other words, or ask a person on the team."
+        text += f" The nearest I found:\n\n{nearest}"
+    text += "\n\nAsk it in other words, or ask a person on the team."
     return Answer(Outcome.ABSTAINED, text, citations, confidence, tuple(passages))
 
 

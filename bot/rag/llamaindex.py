@@ -23,10 +23,12 @@ class EncoderEmbedding(BaseEmbedding):
         self._encoder = encoder
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
-        return (await self._encoder.encode_question(query)).tolist()
+        vector: list[float] = (await self._encoder.encode_question(query)).tolist()
+        return vector
 
     async def _aget_text_embedding(self, text: str) -> list[float]:
-        return (await self._encoder.encode([text]))[0].tolist()
+        vector: list[float] = (await self._encoder.encode([text]))[0].tolist()
+        return vector
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return [vector.tolist() for vector in await self._encoder.encode(texts)]

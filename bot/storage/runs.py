@@ -12,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.errors import SourceError
 
 
+LOCK = text("SELECT pg_try_advisory_lock(hashtext('supportbot reindex'), hashtext(:s))")
+UNLOCK = text("SELECT pg_advisory_unlock(hashtext('supportbot reindex'), hashtext(:s))")
+
+
 @dataclass(slots=True)
 class Counts:
     """How the documents of a source fared; each ends as exactly one of the first three."""
@@ -41,20 +45,17 @@ async def only_one(engine: AsyncEngine, source: str) -> AsyncIterator[None]:
     Raises:
         SourceError: another process holds it.
     """
+    name = {"s": source}
     async with engine.connect() as pooled:
         connection = await pooled.execution_options(isolation_level="AUTOCOMMIT")
+        if not await connection.scalar(LOCK, name):
+            raise SourceError(
+                f"The source {source!r} is being reindexed by another process. Wait for it to end."
+            )
         try:
-            if not await connection.scalar(
-                text("SELECT pg_try_advisory_lock(hashtext('supportbot reindex'), hashtext(:s))"),
-                {"s": source},
-            ):
-                raise SourceError(
-                    f"The source {source!r} is being reindexed by another process. Wait for it "
-                    "to end."
-                )
             yield
         finally:
-            await connection.invalidate()
+            await connection.execute(UNLOCK, name)
 
 
 async def start(engine: AsyncEngine, source: str) -> int:

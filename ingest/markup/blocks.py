@@ -40,6 +40,7 @@ class _Code:
         self._shelf = shelf
         self._is_mdx = is_mdx
         self._offsets: list[int] = []
+        self._in_html = False
         closings = (number for number, line in enumerate(lines) if "-->" in line)
         self._last_closing = max(closings, default=-1)
 
@@ -64,8 +65,10 @@ class _Code:
             while self._offsets and indent < self._offsets[-1]:
                 self._offsets.pop()
         base = self._offsets[-1] if self._offsets else 0
+        # HTML goes on below an empty line, however far it is indented.
+        in_html, self._in_html = self._in_html and start[0] == "<", start[0] == "<"
         if after_blank and indent >= base + INDENTED_CODE and not self._is_mdx:
-            return self._indented(number, base)
+            return (number + 1, start) if in_html else self._indented(number, base)
         if start.startswith("<!--"):
             return self._comment(number)
         if item := ITEM.match(line):
@@ -135,14 +138,14 @@ def _open_components(lines: Iterable[str]) -> Iterator[str]:
             outer = inside[-2][1] or 0 if len(inside) > 1 else 0
             inside[-1] = (inside[-1][0], outer + max(0, indent - inside[-1][0]))
         shift = (inside[-1][1] or 0) if inside else 0
-        line = _dedent(line, shift)
+        shifted = _dedent(line, shift)
         if tag and is_component:
             label = tags.label(tag[3])
-            yield from ("", line[: len(line) - len(line.lstrip())] + label if label else "", "")
+            yield from ("", " " * _width(shifted) + label if label else "", "")
             if not tags.is_alone(tag):
                 inside.append((indent, None))
         else:
-            yield line
+            yield shifted
 
 
 def _open_admonitions(lines: Iterable[str]) -> Iterator[str]:
@@ -155,22 +158,22 @@ def _open_admonitions(lines: Iterable[str]) -> Iterator[str]:
         indent = _width(line)
         while contents and indent < contents[-1]:
             contents.pop()
-        line = _dedent(line, 4 * len(contents))
-        if match := ADMONITION.match(line):
+        shifted = _dedent(line, 4 * len(contents))
+        if match := ADMONITION.match(shifted):
             contents.append(indent + 4)
             yield from ("", *_label(match[1], match[2], match[3]))
-        elif match := COLONS.match(line):
+        elif match := COLONS.match(shifted):
             yield from ("", *_label(match[1], match[2], match[3].strip()))
-        elif match := ALERT.match(line):
-            yield f"{match[1]}**{match[2].capitalize()}:** {line[match.end() :]}".rstrip()
+        elif match := ALERT.match(shifted):
+            yield f"{match[1]}**{match[2].capitalize()}:** {shifted[match.end() :]}".rstrip()
         else:
-            yield line
+            yield shifted
 
 
 def _label(indent: str, kind: str | None, title: str | None) -> Iterator[str]:
     if title:
         yield from (f"{indent}**{title}**", "")
-    elif kind and title is None or kind:
+    elif kind:
         yield f"{indent}**{kind.replace('-', ' ').capitalize()}:**"
 
 

@@ -1,4 +1,4 @@
-"""The settings above a page, in YAML or TOML: cut off, only the title is read, nothing is loaded."""
+"""The YAML or TOML above a page: cut off; only the title is read, nothing is ever loaded."""
 
 import re
 
@@ -6,9 +6,9 @@ MAX_LENGTH = 100_000
 
 OPENING = re.compile(r"\s*(---|\+\+\+)[ \t]*\n(?=\s*(?:[\w\"'#-]|\+\+\+|$))")
 ENTRY = re.compile(
-    r"\s*(?:#.*\n\s*)*[\"']?[\w.-]+[\"']?\s*[:=]|\s*(?:---|\+\+\+|\.\.\.)[ \t]*$", re.M
+    r"\s*(?:#.*\n\s*)*[\"']?[\w.-]+[\"']?\s*[:=]|\s*(?:---|\+\+\+|\.\.\.)[ \t]*$", re.MULTILINE
 )
-TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.*)$((?:\n[ \t]+\S.*)*)", re.IGNORECASE | re.M)
+TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.*)$((?:\n[ \t]+\S.*)*)", re.IGNORECASE | re.MULTILINE)
 QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^']|'')*)'")
 
 
@@ -18,7 +18,7 @@ def split(text: str) -> tuple[str, str]:
     if not opening or not ENTRY.match(text, opening.end()):
         return "", text
     closing = re.compile(
-        r"^(?:---|\.\.\.)[ \t]*$" if opening[1] == "---" else r"^\+\+\+[ \t]*$", re.M
+        r"^(?:---|\.\.\.)[ \t]*$" if opening[1] == "---" else r"^\+\+\+[ \t]*$", re.MULTILINE
     ).search(text, opening.end(), opening.end() + MAX_LENGTH)
     if not closing:
         return "", text

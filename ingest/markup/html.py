@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import Iterable
+from typing import cast
 
 from lxml import etree
 
 from bot.errors import DocumentRejectedError
 from ingest.markup import writing
+from ingest.markup.tags import BLOCKS, CODE, HEADINGS
 from ingest.markup.titles import Page
 from ingest.markup.writing import Cell
 
 Element = etree._Element
 
-DROPPED = (
-    "applet aside audio base button canvas datalist dialog embed frame frameset iframe input link "
-    "map menu meta nav noscript object param script select style svg template textarea video"
-).split()
+DROPPED = [
+    "applet", "aside", "audio", "base", "button", "canvas", "datalist", "dialog", "embed", "frame",
+    "frameset", "iframe", "input", "link", "map", "menu", "meta", "nav", "noscript", "object",
+    "param", "script", "select", "style", "svg", "template", "textarea", "video",
+]  # fmt: skip
 HIDDEN = etree.XPath(
     "//*[(@hidden and not(@hidden='until-found') and not(@role='tabpanel')) or @aria-hidden='true']"
 )
@@ -26,22 +29,15 @@ SURROUNDING = etree.XPath(
     " | //footer | //form | //*[@role='navigation' or @role='search' or @role='contentinfo']"
 )
 GUTTERS = etree.XPath(
-    "//*[self::td or self::span or self::div or self::a][contains(concat(' ',@class,' '),' linenos ')"
-    " or contains(concat(' ',@class,' '),' gutter ') or contains(@class,'headerlink')]"
+    "//*[self::td or self::span or self::div or self::a]"
+    "[contains(concat(' ', @class, ' '), ' linenos ') or"
+    " contains(concat(' ', @class, ' '), ' gutter ') or contains(@class, 'headerlink')]"
 )
 MAIN = etree.XPath("//main | //*[@role='main']")
 ARTICLE = etree.XPath("//article")
 LENGTH = etree.XPath("string-length(normalize-space(.))")
 NOT_TABULAR = etree.XPath("boolean(.//pre | .//table | .//h1 | .//h2 | .//h3 | .//blockquote)")
 
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
-BLOCKS = {
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dir", "div",
-    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr",
-    "html", "legend", "li", "main", "ol", "p", "pre", "search", "section", "summary", "table",
-    "tbody", "td", "tfoot", "th", "thead", "tr", "ul", *HEADINGS,
-}  # fmt: skip
-CODE = {"code", "kbd", "samp", "tt"}
 MARKS = {"strong": "**", "b": "**", "em": "*", "i": "*"}
 LANGUAGE = re.compile(r"(?:\blang(?:uage)?-|\bhighlight-(?:source-)?|\bbrush:\s*)([\w+#-]+)")
 NO_LANGUAGES = {"default", "none", "text", "plaintext", "notranslate"}
@@ -50,6 +46,13 @@ SPACE = re.compile(r"\s+")
 
 def convert(text: str) -> Page:
     """A page of HTML; it is called by its first heading, else by its `<title>`."""
+    try:
+        return _page(text)
+    except etree.XPathError as error:
+        raise DocumentRejectedError("holds too many elements to read") from error
+
+
+def _page(text: str) -> Page:
     root = _parse(text)
     if root is None:
         return Page("")
@@ -75,10 +78,16 @@ def _parse(text: str) -> Element | None:
     )
     try:
         root = etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError:
+    except etree.XMLSyntaxError as error:
+        # The parser of an empty page fails so, but one without memory does, too.
+        if getattr(error, "code", 0) == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
         return None
-    if any("depth" in error.message for error in parser.error_log.filter_from_fatals()):
-        raise DocumentRejectedError("is nested too deeply: more than 256 elements in each other")
+    for fatal in parser.error_log.filter_from_fatals():
+        if fatal.type == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError
+        if "depth" in fatal.message:
+            raise DocumentRejectedError("is nested too deeply: over 256 elements in each other")
     return root
 
 
@@ -87,11 +96,12 @@ def _prune(root: Element) -> None:
     for element in root.iterfind(".//title"):
         element.text = None
     etree.strip_elements(root, *DROPPED, with_tail=False)
-    hidden = [element for element in STYLED(root) if HIDING.search(element.get("style", ""))]
-    _remove([*hidden, *HIDDEN(root), *GUTTERS(root)])
-    whole = LENGTH(root)
+    styled = _select(STYLED, root)
+    _remove(element for element in styled if HIDING.search(element.get("style", "")))
+    _remove([*_select(HIDDEN, root), *_select(GUTTERS, root)])
     # A form around the whole page is not a form of the page.
-    _remove([element for element in SURROUNDING(root) if LENGTH(element) <= whole / 2])
+    half = _length(root) / 2
+    _remove([element for element in _select(SURROUNDING, root) if _length(element) <= half])
 
 
 def _remove(elements: Iterable[Element]) -> None:
@@ -109,13 +119,20 @@ def _remove(elements: Iterable[Element]) -> None:
 
 def _content(root: Element) -> Element:
     """What is marked as the main part, if it holds most of the text."""
-    whole = LENGTH(root)
-    for candidates in (MAIN(root), ARTICLE(root)):
-        if candidates:
-            largest = max(candidates, key=LENGTH)
-            if LENGTH(largest) > whole / 2:
-                return largest
+    half = _length(root) / 2
+    for path in (MAIN, ARTICLE):
+        largest = max(_select(path, root), key=_length, default=root)
+        if largest is not root and _length(largest) > half:
+            return largest
     return root
+
+
+def _select(path: etree.XPath, root: Element) -> list[Element]:
+    return cast("list[Element]", path(root))
+
+
+def _length(element: Element) -> float:
+    return cast("float", LENGTH(element))
 
 
 class _Writer:
@@ -147,21 +164,23 @@ class _Writer:
         return [block for block in (*blocks, *_paragraphs(run)) if block]
 
     def _block(self, element: Element) -> list[str]:
+        blocks: list[str]
         match element.tag:
             case "pre":
-                return [writing.fence(_code(element), _language(element))]
+                blocks = [writing.fence(_code(element), _language(element))]
             case "ul" | "ol" | "dir":
-                return [self._list(element)]
+                blocks = [self._list(element)]
             case "dl":
-                return self._definitions(element)
+                blocks = self._definitions(element)
             case "table" if not NOT_TABULAR(element):
-                return self._table(element)
+                blocks = self._table(element)
             case "blockquote":
-                return [writing.quote(writing.join(self._blocks(element)))]
+                blocks = [writing.quote(writing.join(self._blocks(element)))]
             case str(tag) if tag in HEADINGS:
-                return [writing.heading(HEADINGS[tag], self._inner(element))]
+                blocks = [writing.heading(HEADINGS[tag], self._inner(element))]
             case _:
-                return self._blocks(element)
+                blocks = self._blocks(element)
+        return blocks
 
     def _inline(self, element: Element) -> str:
         tag = element.tag
@@ -170,7 +189,7 @@ class _Writer:
         if tag == "img":
             return _spaced(element.get("alt"))
         if tag in CODE:
-            return writing.code("".join(element.itertext()))
+            return writing.code(_raw(element))
         inner = self._inner(element)
         if tag == "a":
             return writing.link(inner, element.get("href") or "")
@@ -199,9 +218,8 @@ class _Writer:
 
     def _definitions(self, element: Element) -> list[str]:
         pairs: list[tuple[list[str], list[str]]] = []
-        for child in element.iter("dt", "dd"):
-            if child.getparent() is not element and child.getparent().getparent() is not element:
-                continue
+        groups = [child if child.tag == "div" else [child] for child in element]
+        for child in (child for group in groups for child in group):
             if child.tag == "dd":
                 pairs = pairs or [([], [])]
                 pairs[-1][1].extend(self._blocks(child))
@@ -228,12 +246,16 @@ class _Writer:
         return [*above, writing.table(rows)]
 
 
+def _raw(element: Element) -> str:
+    return "".join(cast("Iterable[str]", element.itertext()))
+
+
 def _text(element: Element | None) -> str:
-    return "" if element is None else " ".join("".join(element.itertext()).split())
+    return "" if element is None else " ".join(_raw(element).split())
 
 
 def _spaced(text: str | None) -> str:
-    return SPACE.sub(" ", text) if text else ""
+    return writing.prose(SPACE.sub(" ", text)) if text else ""
 
 
 def _paragraphs(run: list[str]) -> list[str]:
@@ -244,7 +266,7 @@ def _paragraphs(run: list[str]) -> list[str]:
 def _code(element: Element) -> str:
     for line_break in element.iter("br"):
         line_break.tail = "\n" + (line_break.tail or "")
-    return "".join(element.itertext()).expandtabs(4)
+    return _raw(element).expandtabs(4)
 
 
 def _language(element: Element) -> str:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import lru_cache
 
 from ingest.markup import writing
 from ingest.markup.shelf import Shelf
@@ -12,7 +13,9 @@ TAG = re.compile(
     r"((?:[\s/](?:[^<>\"'{}]|\"[^\"<]*+\"|'[^'<]*+'|\{(?:[^{}<]|\{[^{}<]*+\})*+\})*+)?)>"
 )
 SPECIAL = re.compile(r"\\.|`+|<(?=[A-Za-z/!?])|\{/\*")
-AUTOLINK = re.compile(r"<((?:[a-z][a-z0-9+.-]{1,31}:[^\s<>]+)|[\w.+-]+@[\w-]+\.[\w.-]+)>", re.I)
+AUTOLINK = re.compile(
+    r"<((?:[a-z][a-z0-9+.-]{1,31}:[^\s<>]+)|[\w.+-]+@[\w-]+\.[\w.-]+)>", re.IGNORECASE
+)
 DECLARATION = re.compile(r"<[!?][^<>]*+>")
 NAME = re.compile(r"</([A-Za-z][\w.:-]*+)")
 HIDDEN = re.compile(
@@ -23,21 +26,23 @@ HIDDEN_NAME = re.compile(r"\shidden(?=[\s=/]|$)", re.IGNORECASE)
 VALUE = re.compile(r"\"[^\"]*\"|'[^']*'")
 LANGUAGE = re.compile(r"\blang(?:uage)?-([\w+#-]+)")
 
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
 SKIPPED = {"iframe", "noscript", "object", "script", "style", "svg", "template"}
 CODE = {"code", "kbd", "samp", "tt"}
-VOID = {"br", "hr", "img", "input", "link", "meta", "source", "wbr", "area", "base", "col", "embed"}
-BLOCKS = set(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption "
-    "figure footer form head header hr html legend main nav ol p picture section summary table "
-    "tbody td tfoot th thead title tr ul video".split()
-)
-INLINE = set(
-    "a abbr acronym area audio b base bdi bdo big button caption cite col colgroup data datalist "
-    "del dfn em embed font i img input ins label link map mark meta meter optgroup option output "
-    "param progress q rp rt ruby s select small source span strike strong sub sup textarea time "
-    "track u var wbr".split()
-)
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
+BLOCKS = {
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "head", "header",
+    "hgroup", "hr", "html", "legend", "li", "main", "nav", "ol", "p", "pre", "search", "section",
+    "summary", "table", "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul", *HEADINGS,
+}  # fmt: skip
+INLINE = {
+    "a", "abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "button", "canvas", "caption",
+    "cite", "colgroup", "data", "datalist", "del", "dfn", "em", "font", "i", "ins", "label", "map",
+    "mark", "meter", "optgroup", "option", "output", "picture", "progress", "q", "rp", "rt", "ruby",
+    "s", "select", "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "u",
+    "var", "video", *CODE, *SKIPPED, *VOID,
+}  # fmt: skip
 
 
 def strip(text: str, shelf: Shelf, *, is_mdx: bool = False) -> str:
@@ -62,6 +67,11 @@ def attribute(attributes: str, name: str) -> str:
     )
     words = next((group for group in value.groups() if group), "") if value else ""
     return " ".join(html.unescape(words).split())
+
+
+@lru_cache(64)
+def _ticks(length: int) -> re.Pattern[str]:
+    return re.compile(rf"(?<!`)`{{{length}}}(?!`)")
 
 
 def is_alone(tag: re.Match[str]) -> bool:
@@ -115,8 +125,7 @@ class _Stripper:
             self._paragraph_end = len(self._text) if end < 0 else end
             self._unclosed -= {mark for mark in self._unclosed if isinstance(mark, int)}
         if length not in self._unclosed:
-            closing = re.compile(rf"(?<!`)`{{{length}}}(?!`)")
-            found = closing.search(self._text, start, self._paragraph_end)
+            found = _ticks(length).search(self._text, start, self._paragraph_end)
             if found:
                 span = self._text[opening.start() : found.end()]
                 self._out.append(self._shelf.put(" ".join(span.split("\n"))))
@@ -147,28 +156,34 @@ class _Stripper:
 
     def _tag(self, tag: re.Match[str]) -> int:
         name = tag[2].lower()
-        if not is_alone(tag):
-            if tag[3] and _is_hidden(tag[3]):
-                return self._end_of_element(name, tag.end())
-            if name in SKIPPED:
-                return self._closing(name, tag.end())[1]
-            if name in CODE or name in HEADINGS or name in {"pre", "table"}:
-                start, end = self._closing(name, tag.end())
-                if start < end:
-                    self._element(name, tag, self._text[tag.end() : start])
-                    return end
-        if name in BLOCKS or name in HEADINGS or name in {"li", "pre"}:
+        end = tag.end() if is_alone(tag) else self._whole(name, tag)
+        if end > tag.end():
+            return end
+        if name in BLOCKS:
             self._out.append(self._break(tag, "\n- " if name == "li" and not tag[1] else "\n\n"))
-            return self._skip_space(tag.end(), r"\s*")
+            return self._skip_space(end, r"\s*")
         if name == "br":
             self._out.append(self._break(tag, "\n"))
-            return self._skip_space(tag.end(), r"[ \t]*\n?[ \t]*")
-        if name not in INLINE | CODE | SKIPPED and not self._is_markup(tag):
-            self._out.append(tag[0])
-            return tag.end()
+            return self._skip_space(end, r"[ \t]*\n?[ \t]*")
+        if name not in INLINE and not self._is_markup(tag):
+            self._out.append(self._shelf.put(writing.code(tag[0])))
+            return end
         self._inline(name, tag)
-        alone = self._break(tag, "\n").strip(" ") and not self._line_before(tag.start()).strip()
-        return self._skip_space(tag.end(), r"(?:[ \t]*\n[ \t]*(?!\n))?" if alone else "")
+        is_first = not self._line_before(tag.start()).strip()
+        return self._skip_space(end, r"(?:[ \t]*\n[ \t]*(?!\n))?" if is_first else "")
+
+    def _whole(self, name: str, tag: re.Match[str]) -> int:
+        """The end of an element that is hidden or turned into Markdown as a whole, if it is."""
+        if tag[3] and _is_hidden(tag[3]):
+            return self._end_of_element(name, tag.end())
+        if name in SKIPPED:
+            return self._closing(name, tag.end())[1]
+        if name in CODE or name in HEADINGS or name in {"pre", "table"}:
+            start, end = self._closing(name, tag.end())
+            if start < end:
+                self._element(name, tag, self._text[tag.end() : start])
+            return end
+        return tag.end()
 
     def _element(self, name: str, tag: re.Match[str], inner: str) -> None:
         """An element that is turned into Markdown as a whole."""
@@ -220,7 +235,9 @@ class _Stripper:
         if ("hidden", name) in self._unclosed:
             return start
         depth = 1
-        for match in re.compile(rf"<(/?){name}\b[^<>]*+>", re.I).finditer(self._text, start):
+        for match in re.compile(rf"<(/?){name}\b[^<>]*+>", re.IGNORECASE).finditer(
+            self._text, start
+        ):
             depth += -1 if match[1] else 1
             if not depth:
                 return match.end()

@@ -4,7 +4,7 @@ import re
 import textwrap
 
 from ingest.markup.titles import MAX_TITLE, Page
-from ingest.markup.writing import join
+from ingest.markup.writing import join, prose
 
 SYNTAX = re.compile(r"(\s*)(#{1,6}(?=\s|$)|`{3}|~{3}|<(?=[A-Za-z/!?])|\[[^\]]{1,999}\]:)")
 RULE = re.compile(r"\s*(?:=+|-+|\*{3,}|_{3,}|~{3,})\s*$")
@@ -24,7 +24,7 @@ def _block(block: str) -> str:
     if all(line.startswith("    ") for line in lines):
         return block
     kept: list[str] = []
-    for line in lines:
+    for line in map(prose, lines):
         if not RULE.match(line):
             kept.append(SYNTAX.sub(r"\1\\\2", line, count=1) if SYNTAX.match(line) else line)
         elif len(kept) == 1 and abs(len(kept[0].strip()) - len(line.strip())) <= 2:

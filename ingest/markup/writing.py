@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MAX_SPAN = 100
+MAX_COLUMNS = 100
+MAX_REPEATED = 100
 MAX_URL = 2_000
 
 # What would start another block, or make a heading of the line above.
@@ -12,7 +13,9 @@ SYNTAX = re.compile(
     r"#{1,6}(?=\s|$)|>|[-+*](?=\s|$)|\d{1,9}(?=[.)](?:\s|$))|`{3}|~{3}|=+\s*$|-+\s*$"
     r"|(?:[-*_][ \t]*){3,}$|<(?=[A-Za-z/!?])|(?=\|)|\[[^\]]{1,999}\]:"
 )
+BLOCK = re.compile(r"(?:[-|>]|#{1,6}|\d{1,9}\.) |`{3}|\*\*")
 LIST = re.compile(r"(?:-|\d{1,9}\.) ")
+TAG = re.compile(r"<(?:/?[A-Za-z][\w.:-]*(?:[\s/][^<>`]*)?|[!?][^<>`]*)>")
 UNSAFE = re.compile(r"\s*(?:javascript|vbscript|data|file):", re.IGNORECASE)
 URL_MARKS = {ord(mark): f"%{ord(mark):02X}" for mark in ' ()<>\\"\n'}
 
@@ -24,6 +27,11 @@ class Cell:
     text: str
     columns: int = 1
     rows: int = 1
+
+
+def prose(text: str) -> str:
+    """Text as inline Markdown: what looks like a tag is shown as code."""
+    return TAG.sub(lambda tag: code(tag[0]), text) if "<" in text else text
 
 
 def escape(line: str) -> str:
@@ -117,15 +125,17 @@ def compact(blocks: list[str]) -> str:
 
 
 def definitions(pairs: list[tuple[str, list[str]]]) -> list[str]:
-    """Terms with what they mean: items where that is short, else blocks below a bold term."""
+    """Terms with what they mean: items where that is short, else blocks opened by a bold term."""
     blocks: list[str] = []
     items: list[str] = []
     for term, body in pairs:
-        term = mark(" ".join(term.split()), "**")
-        if term and len(body) == 1 and "\n" not in body[0] and not body[0].startswith("#"):
-            items.append(f"- {term}: {body[0]}")
+        bold = mark(" ".join(term.split()), "**")
+        is_prose = bool(bold and body) and not BLOCK.match(body[0])
+        first = f"{bold}: {body[0]}" if is_prose else bold
+        if is_prose and len(body) == 1 and "\n" not in first:
+            items.append(f"- {first}")
             continue
-        blocks += ["\n".join(items), term, *body]
+        blocks += ["\n".join(items), first, *body[is_prose:]]
         items = []
     return [block for block in (*blocks, "\n".join(items)) if block]
 
@@ -136,8 +146,8 @@ def table(rows: list[list[Cell]]) -> str:
     if not grid:
         return ""
     width = max(map(len, grid))
-    lines = [_row(row + [""] * (width - len(row))) for row in grid]
-    return "\n".join([lines[0], _row(["---"] * width), *lines[1:]])
+    header = grid[0] + [""] * (width - len(grid[0]))
+    return "\n".join(map(_row, [header, ["---"] * width, *grid[1:]]))
 
 
 def _grid(rows: list[list[Cell]]) -> Iterable[list[str]]:
@@ -155,10 +165,10 @@ def _grid(rows: list[list[Cell]]) -> Iterable[list[str]]:
                 continue
             assert cell is not None
             text = " ".join(cell.text.split()).replace("|", "\\|").replace("\\\\|", "\\|")
-            for column in range(min(max(cell.columns, 1), MAX_SPAN)):
+            for column in range(max(1, min(cell.columns, MAX_COLUMNS - len(row)))):
                 shown = "" if column else text
                 if cell.rows > 1:
-                    above[len(row)] = (cell.rows - 1, shown if len(shown) <= MAX_SPAN else "")
+                    above[len(row)] = (cell.rows - 1, shown if len(shown) <= MAX_REPEATED else "")
                 row.append(shown)
             cell = next(waiting, None)
         yield row

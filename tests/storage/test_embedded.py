@@ -7,7 +7,11 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from embedded_processes import (
+
+from bot.errors import DatabaseError
+from bot.storage.embedded import EmbeddedServer
+from bot.storage.postmaster import Postmaster
+from tests.storage.embedded_processes import (
     UserProcess,
     add_row,
     assert_stopped,
@@ -15,10 +19,6 @@ from embedded_processes import (
     postmaster_pid,
     server_processes,
 )
-
-from bot.errors import DatabaseError
-from bot.storage.embedded import EmbeddedServer
-from bot.storage.postmaster import Postmaster
 
 
 @pytest.fixture

@@ -11,7 +11,12 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from embedded_processes import (
+
+from bot.errors import DatabaseError
+from bot.storage import postmaster
+from bot.storage.embedded import EmbeddedServer
+from bot.storage.postmaster import Postmaster, State
+from tests.storage.embedded_processes import (
     UserProcess,
     add_row,
     assert_stopped,
@@ -21,11 +26,6 @@ from embedded_processes import (
     wait_until,
     wait_until_dead,
 )
-
-from bot.errors import DatabaseError
-from bot.storage import postmaster
-from bot.storage.embedded import EmbeddedServer
-from bot.storage.postmaster import Postmaster, State
 
 BACK_SECONDS = 15
 ROUNDS = 5

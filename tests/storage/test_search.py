@@ -115,7 +115,9 @@ async def test_a_question_without_known_words_still_finds_by_vector(engine: Asyn
 
 
 async def test_only_documents_of_the_principals_are_found(engine: AsyncEngine) -> None:
-    audiences = [["everyone"], ["slack:C1"], ["slack:C2"], ["slack:C1", "slack:C2"]] + [["team:x"]] * 2
+    audiences = [["everyone"], ["slack:C1"], ["slack:C2"], ["slack:C1", "slack:C2"]] + [
+        ["team:x"]
+    ] * 2
     encoder = await fill(engine, audiences)
     for index in (True, False):
         if not index:

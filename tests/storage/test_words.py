@@ -27,7 +27,19 @@ TOTALS = """
 SELECT chunk_count = (SELECT count(*) FROM chunks)
    AND word_count = (SELECT coalesce(sum(frequency), 0) FROM postings) FROM corpus
 """
-VOCABULARY = "install server token answers documents restart the quickly channel 42 e-mail".split()
+VOCABULARY = [
+    "install",
+    "server",
+    "token",
+    "answers",
+    "documents",
+    "restart",
+    "the",
+    "quickly",
+    "channel",
+    "42",
+    "e-mail",
+]
 
 
 async def assert_consistent(engine: AsyncEngine) -> None:
