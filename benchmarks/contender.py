@@ -55,9 +55,9 @@ class Contender:
             raise ContenderError(f"{self.process.args}: {do}: {reply['error']}")
         return reply
 
-    def first_answer_seconds(self, text: str) -> float:
-        """From the start of the process to its first answer: ask at once, before anything else."""
-        self.call("question", text=text)
+    def seconds_to_first(self, do: str, **arguments: Any) -> float:
+        """From the start of the process to its first reply: a cold start, or a command's run."""
+        self.call(do, **arguments)
         return time.perf_counter() - self.started
 
     def rss_mib(self) -> float:

@@ -1,4 +1,4 @@
-"""Ours beside the yardstick in the same run: same files, weights, Postgres and questions, in turns."""
+"""Ours beside the yardstick: same files, weights, Postgres and questions, in turns."""
 
 import shutil
 import sys
@@ -32,7 +32,8 @@ class Speed:
             ],
             "theirs": [
                 python, "-m", "benchmarks.yardstick",
-                "--postgres", new_database(postgres, "theirs"), "--storage", str(scratch / "theirs"),
+                "--postgres", new_database(postgres, "theirs"),
+                "--storage", str(scratch / "theirs"),
             ],
         }  # fmt: skip
 
@@ -72,7 +73,8 @@ class Speed:
             Row(f"first ingestion, {MANY} files", "kB/s", size / seconds["ours"] / 1000,
                 size / seconds["theirs"] / 1000, target=1.8, more_is_better=True),
             Row("of which the encoder alone", "share", limit["seconds"] / seconds["ours"],
-                target=0.9, more_is_better=True, note=f"{limit['tokens'] / limit['seconds']:.0f} tokens/s"),
+                target=0.9, more_is_better=True,
+                note=f"{limit['tokens'] / limit['seconds']:.0f} tokens/s"),
             Row(f"memory, {MANY} files over {FEW}", "ratio", memory["ours"][1] / memory["ours"][0],
                 target=1.15),
             Row(f"{MANY} unchanged files", "s", median(unchanged["ours"]),

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.assistant import Assistant
-from bot.encoder import Encoder, read_manifest
+from bot.encoder import DEFAULT_MODEL, Encoder, read_manifest
 from bot.errors import EncoderError
+from bot.packaged import packaged
 from bot.rag.retriever import Limits, Retriever
 from bot.settings import Settings
 from bot.storage import documents, encoders, migrate, runs
@@ -140,6 +141,9 @@ async def encoder_folder(settings: Settings, engine: AsyncEngine, say: Say) -> P
         EncoderError: it is damaged, or cannot be exported here.
     """
     model, precision = settings.encoder.model, settings.encoder.precision
+    bundled = packaged("encoders") / f"{Path(model).name}-{precision}"  # an image brings its own
+    if model == DEFAULT_MODEL and bundled.is_dir():
+        return bundled
     cache = settings.data_directory / "encoders"
     folder = cache / f"{Path(model).name}-{precision}"
     if folder.exists():

@@ -61,7 +61,7 @@ def read_variables(
             problems.append(f"line {binding.original.line} is not of the form NAME=value. Mend it.")
         elif binding.key:
             in_file[binding.key] = binding.value or ""
-    found = {}
+    found: dict[str, Written] = {}
     for variable in VARIABLES.values():
         for values, place in ((environment, "the environment"), (in_file, FILE)):
             value = values.get(variable, "").strip()

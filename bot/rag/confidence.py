@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from bot.messages import Confidence, Passage
 
-ABOUT_BIAS, ABOUT_COSINE, ABOUT_COVERAGE = -9.33, 15.31, 6.10
-RIGHT_BIAS, RIGHT_LEAD, RIGHT_COSINE = 0.0, 10.0, 0.0
+ABOUT_BIAS, ABOUT_COSINE, ABOUT_COVERAGE = -10.29, 16.93, 7.13
+RIGHT_BIAS, RIGHT_LEAD, RIGHT_COSINE = -5.44, 13.45, 5.87
 
 
 def confidence_in(passages: Sequence[Passage]) -> Confidence:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import SourceError
 
-
 LOCK = text("SELECT pg_try_advisory_lock(hashtext('supportbot reindex'), hashtext(:s))")
 UNLOCK = text("SELECT pg_advisory_unlock(hashtext('supportbot reindex'), hashtext(:s))")
 

@@ -76,6 +76,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(
-        "DROP TABLE ratings, turns, classifier_versions, encoder_files, artefacts"
-    )
+    op.execute("DROP TABLE ratings, turns, classifier_versions, encoder_files, artefacts")

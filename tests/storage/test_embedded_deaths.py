@@ -1,12 +1,14 @@
 """The embedded PostgreSQL is back, with every row, after each kind of death."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import psycopg
@@ -128,18 +130,15 @@ def test_a_server_that_is_merely_full_is_not_harmed(directory: Path) -> None:
             guest.close()
 
 
-@pytest.mark.parametrize(
-    "message", ["starting up", "shutting down", "not yet accepting connections"]
-)
 def test_a_server_that_recovers_is_waited_for(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, message: str
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_parameters: object) -> None:
-        raise psycopg.OperationalError(f"FATAL:  the database system is {message}")
-
     with EmbeddedServer(directory):
-        monkeypatch.setattr(psycopg, "connect", refuse)
-        assert Postmaster(directory).probe() is State.STARTING
+        for doing in ("starting up", "shutting down", "not yet accepting connections"):
+            refusal = psycopg.OperationalError(f"FATAL:  the database system is {doing}")
+            monkeypatch.setattr(psycopg, "connect", Mock(side_effect=refusal))
+            assert Postmaster(directory).probe() is State.STARTING
+            monkeypatch.undo()
 
 
 def test_stop_ends_a_start_that_still_waits(
@@ -199,16 +198,16 @@ def test_a_first_start_that_was_cut_off_is_simply_repeated(
     assert_stopped(directory)
 
 
-def test_a_deleted_directory_can_be_made_anew(directory: Path) -> None:
+def test_data_deleted_under_a_server_can_be_made_anew(directory: Path) -> None:
     first = EmbeddedServer(directory)
     first.start()
-    old = psutil.Process(postmaster_pid(directory))
-    for path in sorted(directory.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    directory.rmdir()
-    try:
-        first.stop()
-        with EmbeddedServer(directory) as server:
-            add_row(server.start())
-    finally:
-        old.kill()
+    old = postmaster_pid(directory)
+    for path in directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    first.stop()
+    with EmbeddedServer(directory) as server:
+        wait_until_dead(old)
+        add_row(server.start())
+        new = postmaster_pid(directory)
+        shutil.rmtree(directory)
+    os.kill(new, signal.SIGKILL)  # it would end by itself, within a minute

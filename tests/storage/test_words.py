@@ -97,7 +97,7 @@ async def test_another_language_rebuilds_the_words(engine: AsyncEngine) -> None:
 async def test_an_unknown_language_is_refused_and_the_index_stays(engine: AsyncEngine) -> None:
     audience, encoder = await audience_id(engine, ["everyone"]), await new_encoder(engine)
     await replace(engine, document("a", audience, encoder, "Running servers"), [])
-    with pytest.raises(SettingsError, match="klingon.*english"):
+    with pytest.raises(SettingsError, match=r"klingon.*english"):
         await words.use_language(engine, "klingon")
     await assert_consistent(engine)
 
