@@ -30,7 +30,8 @@ console = Console()
 async def measure_quality(postgres: str, scratch: Path) -> list[Row]:
     """R@k, MRR, quoted answers and refusals of each corpus, int8 and fp32."""
     rows = []
-    for corpus in (squad(), emanual_s10(), squad_half()):
+    corpora = (squad(), emanual_s10(), squad_half().sample(1000))
+    for corpus in corpora:
         for precision in ("int8", "fp32"):
             if precision == "fp32" and corpus.name == "squad_half":
                 continue

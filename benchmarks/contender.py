@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +22,7 @@ class Contender:
 
     def __init__(self, argv: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.started = time.perf_counter()
-        self.log = log
+        self.name, self.log = " ".join(argv[1:3]), log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
                 argv,
@@ -36,7 +37,8 @@ class Contender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.stdin.close()  # type: ignore[union-attr]
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()  # type: ignore[union-attr]
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -52,13 +54,17 @@ class Contender:
             line = ""
         reply = json.loads(line) if line else {"error": f"it died, see {self.log}"}
         if "error" in reply:
-            raise ContenderError(f"{self.process.args}: {do}: {reply['error']}")
+            raise ContenderError(f"{self.name}: {do}: {reply['error']}")
         return reply
 
     def seconds_to_first(self, do: str, **arguments: Any) -> float:
-        """From the start of the process to its first reply: a cold start, or a command's run."""
+        """From the start of the process to its first reply: what a command takes."""
         self.call(do, **arguments)
         return time.perf_counter() - self.started
+
+    def first_answer_seconds(self, text: str) -> float:
+        """A cold start: from the start of the process to its first answer."""
+        return self.seconds_to_first("question", text=text)
 
     def rss_mib(self) -> float:
         """Resident memory of the process and its children, Postgres left out."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,6 +31,7 @@ class Assistant:
     async def answer(self, question: Question) -> Turn:
         """The turn of a question; it never raises: what goes wrong is the answer."""
         started = time.perf_counter()
+        question = replace(question, text=_storable(question.text))
         try:
             answer = await self._answer(question)
         except SupportbotError as error:
@@ -46,7 +47,7 @@ class Assistant:
         return Turn(await self._save(question, answer, timings), question, answer, timings)
 
     async def _answer(self, question: Question) -> Answer:
-        text = question.text.replace("\0", "").strip()
+        text = question.text
         if not text:
             return Answer(Outcome.ABSTAINED, "Ask me something, and I look in the documents.")
         if len(text) > MAX_CHARACTERS:
@@ -70,3 +71,8 @@ class Assistant:
         except (SQLAlchemyError, OSError):
             log.exception("a turn could not be stored")
             return None
+
+
+def _storable(text: str) -> str:
+    """The text without what no database stores: NUL and halves of surrogate pairs."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", "").strip()

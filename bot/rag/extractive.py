@@ -5,8 +5,9 @@ from itertools import groupby
 
 from bot.messages import Answer, Citation, Confidence, Outcome, Passage, Unit, UnitKind
 
-# A quote must score within this of the best one, or it is noise beside it.
-MAX_DISTANCE = 0.35
+# A quote must score within this of the best one, or it is noise beside it: 1.4 citations an answer
+# instead of 1.7, for 0.9 points of answers shown (SQuAD tuning part).
+MAX_DISTANCE = 0.25
 # Items or lines that a sentence ending in a colon announces are quoted with it, up to so many.
 MAX_ANNOUNCED = 6
 
@@ -16,7 +17,9 @@ def quote(passages: Sequence[Passage], confidence: Confidence, max_quotes: int) 
     chosen = _choose(passages, max_quotes)
     paragraphs, citations = [], []
     for number, (passage, units) in enumerate(chosen, start=1):
-        paragraphs.append(f"{_quoted(passage, units)} [{number}]")
+        # A mark behind a closing fence or a table's last row would break either.
+        gap = "\n\n" if units[-1].kind in "ct" else " "
+        paragraphs.append(f"{_quoted(passage, units)}{gap}[{number}]")
         citations.append(Citation(number, passage.title, passage.headings, passage.url))
     return Answer(
         Outcome.ANSWERED, "\n\n".join(paragraphs), tuple(citations), confidence, tuple(passages)

@@ -44,6 +44,7 @@ def open_engine(url: str, pool_size: int = 5) -> AsyncEngine:
     """A pool on the libpq `url`; connects at first use, prepares every statement."""
     engine = create_async_engine(
         sqlalchemy_url(url),
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,

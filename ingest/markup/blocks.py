@@ -107,16 +107,17 @@ class _Code:
         return end + 1, prefix + self._shelf.put(code)
 
     def _comment(self, number: int) -> tuple[int, str]:
-        if number > self._last_closing:
+        start = self._lines[number].index("<!--") + 2
+        end = number
+        while end <= self._last_closing and "-->" not in self._lines[end][start:]:
+            end, start = end + 1, 0
+        if end > self._last_closing:
             return number + 1, self._lines[number].replace("<!--", "", 1)
-        start = self._lines[number].index("<!--") + 4
-        while "-->" not in self._lines[number][start:]:
-            number, start = number + 1, 0
-        after = self._lines[number][start:].partition("-->")[2]
+        after = self._lines[end][start:].partition("-->")[2]
         if after.strip():
-            self._lines[number] = after
-            return number, ""
-        return number + 1, ""
+            self._lines[end] = after
+            return end, ""
+        return end + 1, ""
 
 
 def _open_components(lines: Iterable[str]) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _wide_encoding(data: bytes) -> str | None:
     if len(start) < 4 or len(data) % 2:
         return None
     even, odd = start[::2].count(0), start[1::2].count(0)
-    some, few = len(start) // 5, len(start) // 50
+    some, few = max(2, len(start) // 5), len(start) // 50
     if odd >= some and even <= few:
         return "utf-16-le"
     return "utf-16-be" if even >= some and odd <= few else None

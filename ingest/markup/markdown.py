@@ -11,13 +11,13 @@ from ingest.markup.writing import link
 TEXT = r"((?:[^\[\]\\\n]|\\.|\[[^\[\]\n]*\]|\n(?!\n))*+)"
 TARGET = r"\(\s*(<[^<>\n]*>|(?:[^()\s]|\([^()\s]*\))*+)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 IMAGE = re.compile(rf"!\[{TEXT}\](?:{TARGET}|\[([^\[\]\n]*)\])?")
-LINK = re.compile(rf"(?<!\\)\[{TEXT}\](?:{TARGET}|[ ]?\[([^\[\]\n]*)\])?")
+LINK = re.compile(rf"(?<!\\)\[{TEXT}\](?:{TARGET}|\[([^\[\]\n]*)\])?")
 DEFINITION = re.compile(
     r"^ {0,3}\[([^\^\[\]\n][^\[\]\n]{0,998})\]:[ \t]*\n?[ \t]*(<[^<>\n]*>|\S+)"
     r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*$\n?",
     re.MULTILINE,
 )
-ATTRIBUTES = re.compile(r"\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
+ATTRIBUTES = re.compile(r"[ \t]{0,3}\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 

@@ -164,7 +164,7 @@ class Writer:
         if name in {"footnote_reference", "citation_reference"}:
             return f"[{node.astext()}]"
         if name == "problematic":
-            return _unmarked(node.astext())
+            return writing.prose(_unmarked(node.astext()))
         if name in {"raw", "system_message"} or not isinstance(node, nodes.Element):
             return ""
         words = self._words(node)

@@ -44,9 +44,9 @@ VERSIONS = {
     "deprecated": "Deprecated since version", "versionremoved": "Removed in version",
 }  # fmt: skip
 OBJECTS = {
-    "attribute", "class", "cmdoption", "confval", "data", "decorator", "describe", "directive",
+    "attribute", "class", "cmdoption", "confval", "data", "decorator", "describe",
     "enum", "envvar", "exception", "function", "macro", "member", "method", "classmethod",
-    "object", "option", "property", "role", "setting", "staticmethod", "struct", "type", "var",
+    "object", "option", "property", "setting", "staticmethod", "struct", "type", "var",
 }  # fmt: skip
 UNLABELLED = {
     "cssclass",

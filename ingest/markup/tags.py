@@ -135,13 +135,13 @@ class _Stripper:
         return start
 
     def _comment(self, opening: re.Match[str], closing: str) -> int:
-        start = opening.end() + (3 if closing == "-->" else 0)
+        start = opening.end() + (1 if closing == "-->" else 0)
         if closing not in self._unclosed:
             end = self._text.find(closing, start)
             if end >= 0:
                 return end + len(closing)
             self._unclosed.add(closing)
-        return start
+        return start + 2 if closing == "-->" else start
 
     def _markup(self, start: int) -> int:
         if autolink := AUTOLINK.match(self._text, start):

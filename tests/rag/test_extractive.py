@@ -46,13 +46,13 @@ def test_what_is_far_below_the_best_is_left_out() -> None:
 def test_a_colon_brings_what_it_announces() -> None:
     code = "```sh\nmake run\n```"
     found = [passage(1, ("s", "Start it with:", 0.8), ("c", code, 0.1), ("s", "More.", 0.1))]
-    assert quote(found, SURE, 1).text == f"Start it with:\n\n{code} [1]"
+    assert quote(found, SURE, 1).text == f"Start it with:\n\n{code}\n\n[1]"
 
 
 def test_code_brings_the_sentence_that_announces_it() -> None:
     code = "```sh\nmake run\n```"
     found = [passage(1, ("s", "Start it with:", 0.1), ("c", code, 0.8))]
-    assert quote(found, SURE, 1).text == f"Start it with:\n\n{code} [1]"
+    assert quote(found, SURE, 1).text == f"Start it with:\n\n{code}\n\n[1]"
 
 
 def test_abstaining_names_the_nearest_titles_and_a_person() -> None:
@@ -82,7 +82,7 @@ def test_every_quote_is_whole_and_every_mark_has_its_citation(
     assert [c.number for c in answer.citations] == list(range(1, len(answer.citations) + 1))
     rest = answer.text
     for citation in answer.citations:
-        quoted, mark, rest = rest.partition(f" [{citation.number}]")
+        quoted, mark, rest = rest.partition(f"[{citation.number}]")
         assert mark
         source = next(p for p in found if p.url == citation.url)
         for run in quoted.strip().split("\n\n…\n\n"):

@@ -1,7 +1,6 @@
 """The embedded PostgreSQL: one for all processes, and a sentence where it cannot be."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,16 +20,8 @@ from tests.storage.embedded_processes import (
 )
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    chosen = tmp_path / "supportbot"
-    yield chosen
-    for process in server_processes(chosen) if chosen.exists() else ():
-        process.kill()
-
-
-def test_the_first_start_makes_a_durable_database_without_a_tcp_port(directory: Path) -> None:
-    with EmbeddedServer(directory) as server, psycopg.connect(server.start()) as connection:
+def test_the_first_start_makes_a_durable_database_without_a_tcp_port(empty_directory: Path) -> None:
+    with EmbeddedServer(empty_directory) as server, psycopg.connect(server.start()) as connection:
 
         def show(name: str) -> object:
             row = connection.execute(f"SHOW {name}").fetchone()
@@ -44,18 +35,18 @@ def test_the_first_start_makes_a_durable_database_without_a_tcp_port(directory: 
         assert show("jit") == "off"
         assert show("shared_buffers") == "128MB"
         assert show("wal_compression") == "pglz"
-        assert (directory / "postgres").stat().st_mode & 0o077 == 0
-        assert (directory / "postgres.log").stat().st_mode & 0o077 == 0
-    assert_stopped(directory)
+        assert (empty_directory / "postgres").stat().st_mode & 0o077 == 0
+        assert (empty_directory / "postgres.log").stat().st_mode & 0o077 == 0
+    assert_stopped(empty_directory)
 
 
 def test_words_fold_in_every_language_whatever_the_environment(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+    empty_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "xx_XX.nonsense")
     monkeypatch.setenv("PGPORT", "6543")
     monkeypatch.setenv("PGDATA", "/nowhere")
-    with EmbeddedServer(directory) as server, psycopg.connect(server.start()) as connection:
+    with EmbeddedServer(empty_directory) as server, psycopg.connect(server.start()) as connection:
         found = connection.execute("SELECT lower('ÄRGER'), to_tsvector('simple', 'ÉCOLE')::text")
         assert found.fetchone() == ("ärger", "'école':1")
 
@@ -99,15 +90,15 @@ def test_the_server_outlives_its_starter_and_gets_no_signal_or_secret_of_it(
     assert other.finish() == ""
 
 
-def test_five_processes_may_start_first_at_once(directory: Path) -> None:
-    others = [UserProcess(directory) for _ in range(5)]
+def test_five_processes_may_start_first_at_once(empty_directory: Path) -> None:
+    others = [UserProcess(empty_directory) for _ in range(5)]
     assert len({other.read() for other in others}) == 1
-    assert len([it for it in server_processes(directory) if "-D" in it.cmdline()]) == 1
+    assert len([it for it in server_processes(empty_directory) if "-D" in it.cmdline()]) == 1
     for other in others[1:]:
         assert other.finish() == ""
-    assert server_processes(directory)
+    assert server_processes(empty_directory)
     assert others[0].finish() == ""
-    assert_stopped(directory)
+    assert_stopped(empty_directory)
 
 
 @pytest.mark.parametrize("name", ["d" * 120, "a 'b' \"c\", $(d) `e` ?f&g%20 ü"])
@@ -138,17 +129,17 @@ def test_a_socket_directory_of_somebody_else_is_refused(
 
 @pytest.mark.parametrize("version", ["16\n", "", "rubbish\n", None])
 def test_data_of_another_version_is_refused_in_a_sentence(
-    directory: Path, version: str | None
+    empty_directory: Path, version: str | None
 ) -> None:
-    (directory / "postgres").mkdir(parents=True)
-    (directory / "postgres/base").touch()
+    (empty_directory / "postgres").mkdir(parents=True)
+    (empty_directory / "postgres/base").touch()
     if os.geteuid() == 0:
-        os.chown(directory / "postgres", 1, 1)
+        os.chown(empty_directory / "postgres", 1, 1)
     if version is not None:
-        (directory / "postgres/PG_VERSION").write_text(version)
+        (empty_directory / "postgres/PG_VERSION").write_text(version)
     with pytest.raises(DatabaseError, match=r"is of PostgreSQL .*, and supportbot brings .* 18"):
-        EmbeddedServer(directory).start()
-    assert (directory / "postgres/base").exists()
+        EmbeddedServer(empty_directory).start()
+    assert (empty_directory / "postgres/base").exists()
 
 
 def test_data_of_another_user_is_refused_in_a_sentence(

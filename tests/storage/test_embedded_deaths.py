@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -31,14 +30,6 @@ from tests.storage.embedded_processes import (
 
 BACK_SECONDS = 15
 ROUNDS = 5
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    chosen = tmp_path / "supportbot"
-    yield chosen
-    for process in server_processes(chosen) if chosen.exists() else ():
-        process.kill()
 
 
 def test_a_killed_process_leaves_its_rows_and_no_claim_on_the_server(directory: Path) -> None:
@@ -184,18 +175,18 @@ def test_a_stale_pid_file_that_names_a_living_stranger_does_not_matter(directory
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("moment", ["postgres.new/base", "postgres", "postgres/postmaster.pid"])
 def test_a_first_start_that_was_cut_off_is_simply_repeated(
-    directory: Path, moment: str, sign: signal.Signals
+    empty_directory: Path, moment: str, sign: signal.Signals
 ) -> None:
-    other = UserProcess(directory)
-    wait_until((directory / moment).exists)
+    other = UserProcess(empty_directory)
+    wait_until((empty_directory / moment).exists)
     other.process.send_signal(sign)
     complaints = other.finish()
     if sign is signal.SIGINT:
         assert "KeyboardInterrupt" in complaints
-        wait_until(lambda: server_processes(directory) == [])
-    with EmbeddedServer(directory) as server:
+        wait_until(lambda: server_processes(empty_directory) == [])
+    with EmbeddedServer(empty_directory) as server:
         add_row(server.start())
-    assert_stopped(directory)
+    assert_stopped(empty_directory)
 
 
 def test_data_deleted_under_a_server_can_be_made_anew(directory: Path) -> None:
