@@ -31,7 +31,7 @@ async def run(postgres: str, encoder_folder: Path, count: int = CHUNKS) -> list[
     loaded = time.perf_counter() - started
     await vector_index.analyze(engine)
     started = time.perf_counter()
-    await vector_index.ensure(engine, encoder_id, encoder.dimension, 20_000)
+    await vector_index.ensure(engine, encoder_id, encoder.dimension, 5_000)
     built = time.perf_counter() - started
 
     def search(text: str, vector: np.ndarray, *, is_exact: bool) -> Search:

@@ -102,7 +102,6 @@ def reindex(
     as_json: Json = False,
 ) -> None:
     """Bring the index in step with the sources; only what changed is read and encoded."""
-    from bot.app import open_app
     from bot.app import reindex as run_reindex
 
     arguments = [*(sources or ())]
@@ -110,11 +109,7 @@ def reindex(
     arguments += ["--forget"] if forget else []
     arguments += ["--json"] if as_json else []
 
-    async def work(settings: "Settings") -> int:
-        async with open_app(settings, _say):
-            return await run_reindex(settings, *arguments)
-
-    raise typer.Exit(_run(work(_settings())))
+    raise typer.Exit(_run(run_reindex(_settings(), *arguments)))
 
 
 @cli.command()

@@ -33,7 +33,7 @@ class Assistant:
         started = time.perf_counter()
         question = replace(question, text=_storable(question.text))
         try:
-            answer = await self._answer(question)
+            answer = await self.compose(question)
         except SupportbotError as error:
             answer = Answer(Outcome.FAILED, str(error))
         except Exception:
@@ -46,7 +46,8 @@ class Assistant:
         timings = {"answer": (time.perf_counter() - started) * 1000}
         return Turn(await self._save(question, answer, timings), question, answer, timings)
 
-    async def _answer(self, question: Question) -> Answer:
+    async def compose(self, question: Question) -> Answer:
+        """The answer alone, stored nowhere; errors are raised."""
         text = question.text
         if not text:
             return Answer(Outcome.ABSTAINED, "Ask me something, and I look in the documents.")

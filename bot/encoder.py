@@ -81,7 +81,7 @@ class Encoder:
     """An exported sentence encoder; vectors have length 1, so their dot product is the cosine."""
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
-        """Load the encoder in `folder`; `threads` are for bulk work, a question takes one.
+        """Check the encoder in `folder`; `threads` are for bulk work, a question takes one.
 
         A question is about ten tokens: with two threads, handing over costs more than the second
         one brings (measured: 1.3 ms with one, 1.8 ms with two).
@@ -91,7 +91,6 @@ class Encoder:
         self._folder = folder
         self._tokenizer = self._load_tokenizer()
         self._tokenizer.enable_truncation(self.manifest.max_tokens)
-        self._single = self._session(threads=1)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
 
     @property
@@ -108,7 +107,7 @@ class Encoder:
 
     async def encode_question(self, text: str) -> Vectors:
         """The vector of one question, float32[dimension]."""
-        vectors: Vectors = await self._submit(self._encode_texts, self._single, [text])
+        vectors: Vectors = await self._submit(self._encode_one, text)
         question: Vectors = vectors[0]
         return question
 
@@ -121,9 +120,7 @@ class Encoder:
         encodings = await self._submit(self._tokenizer.encode_batch, list(texts))
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for batch in _batches([len(encoding.ids) for encoding in encodings]):
-            vectors[batch] = await self._submit(
-                self._encode_batch, self._bulk, [encodings[i] for i in batch]
-            )
+            vectors[batch] = await self._submit(self._encode_many, [encodings[i] for i in batch])
         return vectors
 
     def close(self) -> None:
@@ -132,6 +129,10 @@ class Encoder:
 
     async def _submit(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    @cached_property
+    def _single(self) -> onnxruntime.InferenceSession:
+        return self._session(threads=1)
 
     @cached_property
     def _bulk(self) -> onnxruntime.InferenceSession:
@@ -158,12 +159,13 @@ class Encoder:
         tokenizer.no_padding()
         return tokenizer
 
-    def _encode_texts(self, session: onnxruntime.InferenceSession, texts: list[str]) -> Vectors:
-        return self._encode_batch(session, self._tokenizer.encode_batch(texts))
+    def _encode_one(self, text: str) -> Vectors:
+        return self._run(self._single, [self._tokenizer.encode(text)])
 
-    def _encode_batch(
-        self, session: onnxruntime.InferenceSession, encodings: list[Encoding]
-    ) -> Vectors:
+    def _encode_many(self, encodings: list[Encoding]) -> Vectors:
+        return self._run(self._bulk, encodings)
+
+    def _run(self, session: onnxruntime.InferenceSession, encodings: list[Encoding]) -> Vectors:
         longest = max(len(encoding.ids) for encoding in encodings)
         ids = np.zeros((len(encodings), longest), np.int64)
         mask = np.zeros_like(ids)

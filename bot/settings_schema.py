@@ -126,7 +126,7 @@ class SearchSettings(Section):
     """How passages are searched."""
 
     exact_up_to: StrictInt = Field(
-        default=20_000, ge=0, le=10_000_000, description="a whole number from 0 to 10000000"
+        default=5_000, ge=0, le=10_000_000, description="a whole number from 0 to 10000000"
     )
     candidates: StrictInt = Field(
         default=100, ge=10, le=1000, description="a whole number from 10 to 1000"

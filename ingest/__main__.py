@@ -13,7 +13,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot.app import App, open_app, open_engine
+from bot.app import open_app, open_engine
 from bot.errors import SourceError, SupportbotError
 from bot.settings import load_settings
 from bot.settings_schema import SourceSettings
@@ -69,7 +69,7 @@ async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
     for name in names:
         if name not in known:
             raise SourceError(f"There is no source {name!r}. There are: {', '.join(known)}.")
-    async with open_app(settings) as app:
+    async with open_app(settings, say) as app:
         await words.use_language(app.engine, settings.language)
         with Parser() as parser:
             pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
@@ -81,8 +81,15 @@ async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
                             open_source(source), allow_shrink=allow_shrink, progress=tell
                         )
                     )
-        await tidy(app, reports)
+        await vector_index.ensure(
+            app.engine, app.encoder_id, app.encoder.dimension, settings.search.exact_up_to
+        )
     return reports
+
+
+def say(sentence: str) -> None:
+    """Tell what a first start waits for."""
+    notices.print(sentence, style="dim", markup=False)
 
 
 async def forget(names: list[str]) -> None:
@@ -113,17 +120,6 @@ def open_source(settings: SourceSettings) -> FolderSource:
         exclude=settings.exclude,
         url=settings.url,
         audience=settings.audience,
-    )
-
-
-async def tidy(app: App, reports: list[Report]) -> None:
-    """After a bulk change: fresh statistics, and an HNSW index where it has become worth it."""
-    changed = sum(report.counts.indexed + report.counts.removed for report in reports)
-    whole = changed + sum(report.counts.unchanged for report in reports)
-    if changed and changed >= whole / 10:
-        await vector_index.analyze(app.engine)
-    await vector_index.ensure(
-        app.engine, app.encoder_id, app.encoder.dimension, app.settings.search.exact_up_to
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.encoder import Encoder
 from bot.errors import DocumentRejectedError, SourceError
-from bot.storage import documents, runs
+from bot.storage import documents, runs, vector_index
 from bot.storage.documents import ChunkRow, DocumentRow, Known, PieceRow
 from bot.storage.runs import Counts
 from ingest.nodes import HeadingNodeParser, chunks_of
@@ -20,6 +20,9 @@ from ingest.sources import Item, Source
 # Pieces encoded at a time: enough for batches of like length, few enough that memory stays flat.
 WINDOW_PIECES = 512
 MAX_SHRINK = 0.3
+# From this share of changed documents on, the planner's statistics are refreshed at once: the
+# first question would otherwise be planned for the old sizes. Smaller changes are autovacuum's.
+ANALYZED_SHARE = 0.1
 
 Progress = Callable[[int, int], None]
 
@@ -93,6 +96,9 @@ class Pipeline:
         await self._write(changes, report)
         if report.is_complete:
             await self._remove(items, known, report, allow_shrink)
+        changed = report.counts.indexed + report.counts.removed
+        if changed and changed >= ANALYZED_SHARE * len(items):
+            await vector_index.analyze(self._engine)
         await runs.finish(
             self._engine, run, report.counts, report.problems, is_complete=report.is_complete
         )

@@ -20,7 +20,7 @@ class Limits:
     """How much is searched: up to `exact_up_to` visible vectors every one is compared, above it
     an HNSW index is used; each side brings `candidates` chunks, `passages` are returned."""
 
-    exact_up_to: int = 20_000
+    exact_up_to: int = 5_000
     candidates: int = 100
     passages: int = 5
 

@@ -25,10 +25,15 @@ from bot.storage.documents import to_halfvec
 SCORED_POSTINGS = 5000
 KEPT = 200
 
-EXACT = """
-    SELECT chunk_id, max(-(embedding <#> %(vector)s::halfvec)) AS cosine
-    FROM pieces
-    WHERE encoder_id = %(encoder)s AND audience_id = ANY (ARRAY(SELECT id FROM visible))
+# The best pieces, then their chunks; half of the pieces at most share a chunk with a better one.
+NEAREST = """
+    SELECT chunk_id, max(cosine) AS cosine FROM (
+        SELECT chunk_id, -({embedding} <#> {vector}) AS cosine
+        FROM pieces
+        WHERE encoder_id = {encoder} AND audience_id = ANY (ARRAY(SELECT id FROM visible))
+        ORDER BY {embedding} <#> {vector}
+        LIMIT 2 * %(candidates)s
+    ) AS nearest
     GROUP BY chunk_id
     ORDER BY cosine DESC, chunk_id
     LIMIT %(candidates)s
@@ -40,20 +45,6 @@ WEIGHT = """
             frequency * 2.2
             / (frequency + 1.2 * (0.25 + 0.75 * length / (SELECT mean_length FROM corpus)))
 """.strip()
-
-APPROXIMATE = """
-    SELECT chunk_id, max(cosine) AS cosine FROM (
-        SELECT chunk_id,
-               -((embedding::halfvec({dimension})) <#> %(vector)s::halfvec({dimension})) AS cosine
-        FROM pieces
-        WHERE encoder_id = {encoder} AND audience_id = ANY (ARRAY(SELECT id FROM visible))
-        ORDER BY (embedding::halfvec({dimension})) <#> %(vector)s::halfvec({dimension})
-        LIMIT 2 * %(candidates)s
-    ) AS nearest
-    GROUP BY chunk_id
-    ORDER BY cosine DESC, chunk_id
-    LIMIT %(candidates)s
-"""
 
 SEARCH = """
 WITH visible AS MATERIALIZED (
@@ -116,8 +107,9 @@ WITH visible AS MATERIALIZED (
            coalesce(c.matched, words.matched, 0) AS matched
     FROM candidates AS c
     LEFT JOIN LATERAL (
-        SELECT max(-(embedding <#> %(vector)s::halfvec)) AS cosine
-        FROM pieces AS p WHERE p.chunk_id = c.chunk_id AND p.encoder_id = %(encoder)s
+        SELECT max(CASE WHEN p.encoder_id = %(encoder)s
+                        THEN -(p.embedding <#> %(vector)s::halfvec) END) AS cosine
+        FROM pieces AS p WHERE p.chunk_id = c.chunk_id
     ) AS piece ON c.cosine IS NULL
     LEFT JOIN LATERAL (
         SELECT sum(t.idf * p.weight) AS bm25, sum(t.idf) AS matched
@@ -186,9 +178,14 @@ class Search:
 
 async def search(engine: AsyncEngine, wanted: Search) -> list[Passage]:
     """The best passages for a question that these principals may read, best first."""
-    nearest = EXACT
-    if not wanted.is_exact:
-        nearest = APPROXIMATE.format(dimension=len(wanted.vector), encoder=wanted.encoder_id)
+    # The HNSW index is on the cast to a dimension, for one encoder: only a statement that says
+    # both uses it, and one that says neither never does.
+    dimension = "" if wanted.is_exact else f"({len(wanted.vector):d})"
+    nearest = NEAREST.format(
+        embedding="embedding" if wanted.is_exact else f"(embedding::halfvec{dimension})",
+        vector=f"%(vector)s::halfvec{dimension}",
+        encoder="%(encoder)s" if wanted.is_exact else f"{wanted.encoder_id:d}",
+    )
     parameters = {
         "question": wanted.question,
         "vector": to_halfvec(wanted.vector),
