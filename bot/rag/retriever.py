@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.encoder import Encoder
+from bot.encoder import Encoder, Vectors
 from bot.messages import Passage
 from bot.storage import passages, vector_index
+from bot.storage.database import read_again_after_restart
 from bot.storage.passages import Search
 
 VISIBLE_SECONDS = 60.0
@@ -39,11 +40,19 @@ class Retriever:
 
     async def retrieve(self, question: str, principals: frozenset[str]) -> Sequence[Passage]:
         """The best passages that all `principals`' documents hold, best first."""
+        vector = await self._encoder.encode_question(question)
+        return await read_again_after_restart(
+            self._engine, lambda: self._search(question, vector, principals)
+        )
+
+    async def _search(
+        self, question: str, vector: Vectors, principals: frozenset[str]
+    ) -> list[Passage]:
         return await passages.search(
             self._engine,
             Search(
                 question=question,
-                vector=await self._encoder.encode_question(question),
+                vector=vector,
                 encoder_id=self._encoder_id,
                 principals=principals,
                 passages=self._limits.passages,

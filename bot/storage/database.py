@@ -1,7 +1,8 @@
 """The one connection pool of a process, to a Postgres that was checked to have what we need."""
 
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import psycopg
 from pgvector.psycopg import register_vector_async
@@ -11,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseError
 from bot.storage import migrate
+
+T = TypeVar("T")
 
 MIN_POSTGRES = 15
 MIN_PGVECTOR = (0, 8)
@@ -47,7 +50,6 @@ def open_engine(url: str, pool_size: int = 5) -> AsyncEngine:
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_timeout=30,
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
@@ -119,6 +121,19 @@ async def check(engine: AsyncEngine) -> tuple[int, str]:
             "the server, then run ALTER EXTENSION vector UPDATE in the database."
         )
     return major, vector
+
+
+async def read_again_after_restart(engine: AsyncEngine, read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` gives; tried a second time on fresh connections where the first was dead.
+
+    A pool holds on to connections from before a restart of the server. Asking each whether it
+    lives before every use would cost every question a round trip.
+    """
+    try:
+        return await read()
+    except (DBAPIError, psycopg.OperationalError):
+        await engine.dispose()
+        return await read()
 
 
 def is_recommended(pgvector: str) -> bool:

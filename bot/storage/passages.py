@@ -196,7 +196,8 @@ async def search(engine: AsyncEngine, wanted: Search) -> list[Passage]:
         "scored": SCORED_POSTINGS,
         "kept": KEPT,
     }
-    async with engine.connect() as connection:
+    # In a transaction, BEGIN and ROLLBACK would each be a round trip of their own.
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         raw = await connection.get_raw_connection()
         assert isinstance(raw.driver_connection, AsyncConnection)
         cursor = await raw.driver_connection.execute(

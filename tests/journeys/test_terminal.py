@@ -1,5 +1,6 @@
 """Whole conversations in the terminal, as transcripts: what is said, and what is heard."""
 
+import asyncio
 import json
 import os
 import re
@@ -130,6 +131,21 @@ async def test_a_database_that_dies_in_a_conversation_ends_the_turn_with_an_erro
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert (await assistant.answer(question_of("Back?"))).answer.outcome is Outcome.ABSTAINED
     assert await turns.count(engine) == {"abstained": 2}
+
+
+async def test_a_restart_of_the_server_between_two_questions_is_not_noticed(
+    app: App, server: str, database: str
+) -> None:
+    assistant = app.assistant()
+    await asyncio.gather(*(assistant.answer(question_of(f"Hello {n}?")) for n in range(5)))
+    name = database.rsplit("/", 1)[1].split("?", maxsplit=1)[0]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+    turn = await assistant.answer(question_of("Still there?"))
+    assert turn.answer.outcome is Outcome.ABSTAINED
+    assert turn.id is not None
 
 
 async def test_a_question_that_cannot_be_one_is_told_so(app: App) -> None:
