@@ -49,9 +49,11 @@ async def measure_quality(postgres: str, scratch: Path) -> list[Row]:
 def main() -> None:
     """Run the parts, print one table, write it as JSON."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("parts", nargs="*", default=PARTS, choices=PARTS)
+    options.add_argument("parts", nargs="*", help=", ".join(PARTS))
     options.add_argument("--json", type=Path, default=Path("benchmarks/results/latest.json"))
     given = options.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        options.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as postgres:
         scratch = Path(folder)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -83,6 +84,8 @@ async def open_engine(settings: Settings, say: Say = log.info) -> AsyncIterator[
         engine = await open_database(url, settings.database.pool_size)
         try:
             yield engine
+        except (DBAPIError, psycopg.Error) as error:
+            raise explain(error, url) from error
         finally:
             await engine.dispose()
 

@@ -19,6 +19,9 @@ from pydantic import (
 from bot.messages import EVERYONE
 from bot.packaged import packaged
 
+# The source of a team that has set none: what supportbot says of itself.
+HANDBOOK = "handbook"
+
 
 class Section(BaseModel):
     """Keys that stand together; every field's description completes the sentence "Write …"."""
@@ -163,7 +166,7 @@ class SourceSettings(Section):
 
 
 def _or_handbook(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
-    handbook = SourceSettings.model_construct(name="handbook", folder=packaged("docs"))
+    handbook = SourceSettings.model_construct(name=HANDBOOK, folder=packaged("docs"))
     return sources or (handbook,)
 
 

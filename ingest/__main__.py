@@ -12,11 +12,12 @@ from dataclasses import asdict
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import open_app, open_engine
 from bot.errors import SourceError, SupportbotError
 from bot.settings import load_settings
-from bot.settings_schema import SourceSettings
+from bot.settings_schema import HANDBOOK, SourceSettings
 from bot.storage import documents, vector_index, words
 from ingest.parsing import Parser
 from ingest.pipeline import Pipeline, Report
@@ -71,6 +72,7 @@ async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
             raise SourceError(f"There is no source {name!r}. There are: {', '.join(known)}.")
     async with open_app(settings, say) as app:
         await words.use_language(app.engine, settings.language)
+        await leave(app.engine, set(await documents.sizes(app.engine)) - known.keys())
         with Parser() as parser:
             pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
             reports = []
@@ -85,6 +87,23 @@ async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
             app.engine, app.encoder_id, app.encoder.dimension, settings.search.exact_up_to
         )
     return reports
+
+
+async def leave(engine: AsyncEngine, unset: set[str]) -> None:
+    """Deal with sources that are indexed but no longer in the settings.
+
+    The handbook goes by itself once a team has documents of its own; others may be another
+    process's and are only named.
+    """
+    for name in sorted(unset):
+        if name == HANDBOOK:
+            await documents.forget_source(engine, name)
+            say("The handbook is no longer answered from, as you have set your own sources.")
+        else:
+            say(
+                f"The source {name!r} is indexed but no longer in supportbot.toml. To remove its "
+                f"documents, run: supportbot reindex --forget {name}"
+            )
 
 
 def say(sentence: str) -> None:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy.exc import DataError, IntegrityError
+from psycopg import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.encoder import Encoder
@@ -119,7 +119,8 @@ class Pipeline:
             if progress:
                 progress(number, len(items))
             old = known.get(item.uri)
-            is_current = old and (old.audience_id, old.encoder_id) == (audience, self._encoder_id)
+            wanted = (audience, self._encoder_id, item.url)
+            is_current = old and (old.audience_id, old.encoder_id, old.url) == wanted
             if is_current and old and item.version_tag and item.version_tag == old.version_tag:
                 report.counts.unchanged += 1
                 continue
@@ -181,9 +182,12 @@ class Pipeline:
             while work := await encoded.get():
                 await self._store(*work, report)
 
-        async with asyncio.TaskGroup() as tasks:
-            for step in (read(), encode(), store()):
-                tasks.create_task(step)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for step in (read(), encode(), store()):
+                    tasks.create_task(step)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
 
     async def _vectors(self, window: list[Changed]) -> dict[bytes, object]:
         """A vector for each piece of the window: the stored one where its text did not change."""
@@ -209,7 +213,7 @@ class Pipeline:
                     self._engine, change.row, [vectors[piece.hash] for piece in pieces]
                 )
             except (DataError, IntegrityError) as error:
-                report.reject(change.row.uri, f"cannot be stored: {error.orig}", change.old)
+                report.reject(change.row.uri, f"cannot be stored: {error}", change.old)
             else:
                 report.counts.indexed += 1
 

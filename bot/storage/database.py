@@ -141,11 +141,11 @@ def is_recommended(pgvector: str) -> bool:
     return _version(pgvector) >= RECOMMENDED_PGVECTOR
 
 
-def explain(error: DBAPIError, url: str) -> DatabaseError:
+def explain(error: DBAPIError | psycopg.Error, url: str) -> DatabaseError:
     """The sentence for a database error, without credentials."""
     where = sqlalchemy_url(url).render_as_string(hide_password=True)
     where = where.replace("postgresql+psycopg", "postgresql")
-    cause = error.orig
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return DatabaseError(
             "The database user may not create the pgvector extension or our tables. Have an "

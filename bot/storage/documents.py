@@ -21,6 +21,7 @@ class Known:
     content_hash: bytes
     audience_id: int
     encoder_id: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def known_documents(engine: AsyncEngine, source: str) -> dict[str, Known]:
     async with engine.connect() as connection:
         rows = await connection.execute(
             text(
-                "SELECT uri, id, version_tag, content_hash, audience_id, encoder_id"
+                "SELECT uri, id, version_tag, content_hash, audience_id, encoder_id, url"
                 " FROM documents WHERE source = :source"
             ),
             {"source": source},

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -178,6 +179,46 @@ async def test_a_document_that_fails_keeps_its_old_version_and_stops_no_other(
     assert "a.md" in report.problems[0]
     assert "its old version stays" in report.problems[0]
     assert await indexed(app.engine) == {"a.md": "Good text.", "b.md": "Changed text."}
+
+
+async def test_a_document_the_database_refuses_is_reported_and_stops_no_other(
+    app: App, parser: Parser, home: Path
+) -> None:
+    async with app.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE chunks ADD CHECK (text NOT LIKE '%poison%')"))
+    for name, content in (("a.md", "Good."), ("b.md", "This is poison."), ("c.md", "Fine.")):
+        write(home, name, content)
+    report = await reindex(app, parser, home)
+    assert (report.counts.indexed, report.counts.rejected) == (2, 1)
+    assert "b.md cannot be stored" in report.problems[0]
+    assert sorted(await indexed(app.engine)) == ["a.md", "c.md"]
+
+
+async def test_a_database_that_goes_away_ends_the_reindex_with_its_error(
+    app: App, parser: Parser, home: Path
+) -> None:
+    write(home, "a.md", "Good.")
+    async with app.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE chunks RENAME TO elsewhere"))
+    with pytest.raises(psycopg.Error, match="chunks"):
+        await reindex(app, parser, home)
+
+
+async def test_a_changed_base_address_reaches_the_citations_without_encoding(
+    app: App, parser: Parser, home: Path, counting: CountingEncoder
+) -> None:
+    app = replace(app, encoder=counting)
+    write(home, "a.md", "Text.")
+    await reindex(app, parser, home)
+    counting.texts.clear()
+    source = FolderSource(
+        "documents", home / "documents", url="https://x.y/", audience=frozenset({"everyone"})
+    )
+    pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
+    assert (await pipeline.reindex(source)).counts.indexed == 1
+    known = await documents.known_documents(app.engine, "documents")
+    assert known["a.md"].url == "https://x.y/a.md"
+    assert counting.texts == []
 
 
 async def test_a_listing_that_shrinks_by_more_than_a_third_removes_nothing(

@@ -214,3 +214,15 @@ def test_the_database_command_shows_and_changes_the_revision(home: Path) -> None
     assert "0003" in supportbot(home, "db", "downgrade", "0003", "--yes").stdout
     assert "0004" in supportbot(home, "db", "upgrade").stdout
     assert supportbot(home, "db", "downgrade", "nowhere", "--yes").returncode == 1
+
+
+def test_the_handbook_leaves_when_a_team_sets_its_own_folder(home: Path) -> None:
+    toml = (home / "supportbot.toml").read_text()
+    (home / "supportbot.toml").write_text('data_directory = "data"\n')
+    assert supportbot(home, "ask", "How do I add my own documents?").returncode == 0
+    (home / "supportbot.toml").write_text(toml)
+    (home / "documents" / "refunds.md").write_text(PAGES["refunds.md"])
+    result = supportbot(home, "reindex")
+    assert "handbook is no longer answered from" in result.stderr
+    assert supportbot(home, "ask", "How do I add my own documents?").returncode == 3
+    assert supportbot(home, "ask", "How long does a refund take?").returncode == 0
