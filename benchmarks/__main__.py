@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import measure, quality, scale, speed
+from benchmarks import measure, quality, reference, scale, speed
 from benchmarks.datasets import SkipBenchmark, emanual_s10, squad, squad_half
 from benchmarks.measure import Row
 from benchmarks.server import exported_encoder, new_database, server
@@ -37,8 +37,10 @@ async def measure_quality(postgres: str, scratch: Path) -> list[Row]:
                 continue
             folder = exported_encoder(scratch, precision)
             database = new_database(postgres, f"{corpus.name}_{precision}")
-            async with quality.indexed(corpus, database, folder) as retriever:
+            async with quality.indexed(corpus, database, folder) as (engine, retriever):
                 asked = await quality.ask(corpus, retriever)
+                if precision == "int8" and corpus.name == "squad":
+                    rows += await reference.rows(corpus, engine, 384)
             targets = TARGETS.get(corpus.name, {}) if precision == "int8" else {}
             rows += quality.rows(f"{corpus.name} {precision}", asked, targets)
             if precision == "int8" and corpus.name == "squad":

@@ -49,7 +49,7 @@ async def main() -> None:
         encoder = exported_encoder(Path(folder))
         for corpus in all_corpora():
             database = new_database(postgres, corpus.name)
-            async with indexed(corpus, database, encoder) as retriever:
+            async with indexed(corpus, database, encoder) as (_, retriever):
                 parts[corpus.name] = await ask(corpus.sample(QUESTIONS), retriever)
     asked = [item for part in parts.values() for item in part if len(item.passages) > 1]
     groups = np.array([n for n, part in parts.items() for i in part if len(i.passages) > 1])

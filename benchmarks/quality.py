@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from benchmarks.datasets import Corpus, Doc
 from benchmarks.measure import Row
 from bot.encoder import Encoder
@@ -59,8 +61,10 @@ class Asked:
 
 
 @asynccontextmanager
-async def indexed(corpus: Corpus, postgres: str, encoder_folder: Path) -> AsyncIterator[Retriever]:
-    """A retriever over the corpus, indexed as any source is."""
+async def indexed(
+    corpus: Corpus, postgres: str, encoder_folder: Path
+) -> AsyncIterator[tuple[AsyncEngine, Retriever]]:
+    """The database with the corpus indexed as any source is, and a retriever over it."""
     engine = await open_database(postgres)
     encoder = Encoder(encoder_folder)
     encoder_id = await encoders.register(engine, encoder.manifest, encoder_folder)
@@ -69,7 +73,7 @@ async def indexed(corpus: Corpus, postgres: str, encoder_folder: Path) -> AsyncI
         await pipeline.reindex(CorpusSource(corpus.name, corpus.documents), allow_shrink=True)
     await vector_index.analyze(engine)
     try:
-        yield Retriever(engine, encoder, encoder_id, Limits(passages=10))
+        yield engine, Retriever(engine, encoder, encoder_id, Limits(passages=10))
     finally:
         encoder.close()
         await engine.dispose()
