@@ -71,7 +71,7 @@ async def indexed(
     with Parser() as parser:
         pipeline = Pipeline(engine, encoder, encoder_id, parser)
         await pipeline.reindex(CorpusSource(corpus.name, corpus.documents), allow_shrink=True)
-    await vector_index.analyze(engine)
+    await vector_index.settle(engine)
     try:
         yield engine, Retriever(engine, encoder, encoder_id, Limits(passages=10))
     finally:

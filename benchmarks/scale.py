@@ -29,7 +29,7 @@ async def run(postgres: str, encoder_folder: Path, count: int = CHUNKS) -> list[
     started = time.perf_counter()
     await _load(engine, encoder_id, synthetic.chunks(base, vectors, count))
     loaded = time.perf_counter() - started
-    await vector_index.analyze(engine)
+    await vector_index.settle(engine)
     started = time.perf_counter()
     await vector_index.ensure(engine, encoder_id, encoder.dimension, 5_000)
     built = time.perf_counter() - started

@@ -98,7 +98,7 @@ class Pipeline:
             await self._remove(items, known, report, allow_shrink)
         changed = report.counts.indexed + report.counts.removed
         if changed and changed >= ANALYZED_SHARE * len(items):
-            await vector_index.analyze(self._engine)
+            await vector_index.settle(self._engine)
         await runs.finish(
             self._engine, run, report.counts, report.problems, is_complete=report.is_complete
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -22,6 +23,12 @@ from bot.storage.embedded import EmbeddedServer
 
 # Another server for the same suite, such as one of the operating system's own.
 OTHER_SERVER = "SUPPORTBOT_TEST_DATABASE_URL"
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C even where the run was started in the background, which ignores it; what a
+    process ignores, those it starts ignore too, and some tests interrupt them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -46,10 +46,12 @@ async def ensure(engine: AsyncEngine, encoder_id: int, dimension: int, exact_up_
             await connection.invalidate()
 
 
-async def analyze(engine: AsyncEngine) -> None:
-    """Refresh the planner's statistics after a bulk load, before the first question needs them."""
-    async with engine.begin() as connection:
-        await connection.execute(text("ANALYZE documents, chunks, pieces, terms, postings"))
+async def settle(engine: AsyncEngine) -> None:
+    """After a bulk load: fresh statistics for the planner, and postings that can be read from
+    their index alone, before the first question needs them."""
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        await connection.execute(text("VACUUM (ANALYZE) terms, postings"))
+        await connection.execute(text("ANALYZE documents, chunks, pieces"))
 
 
 async def is_searchable(engine: AsyncEngine, encoder_id: int) -> bool:
