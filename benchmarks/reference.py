@@ -34,8 +34,9 @@ async def rows(corpus: Corpus, engine: AsyncEngine, dimension: int) -> list[Row]
     ranker = _reference(chunks)
     ours = theirs = 0
     for question, stems in asked:
-        scores = ranker.get_scores([stem for stem in stems if stem in ranker.vocab_dict])
-        theirs += chunks[int(np.argmax(scores))][1] in question.gold
+        known = [stem for stem in stems if stem in ranker.vocab_dict]
+        if known:
+            theirs += chunks[int(np.argmax(ranker.get_scores(known)))][1] in question.gold
         wanted = Search(
             question.text, np.zeros(dimension, np.float32), NO_ENCODER, frozenset({EVERYONE}),
             1, 100, is_exact=True,
