@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from bot.app import database_url, open_app
 from bot.errors import SupportbotError
 from bot.settings import Settings, load_settings
-from bot.storage.database import check, is_recommended, open_setup_engine
+from bot.storage.database import check, explain, is_recommended, open_setup_engine
 
 FREE_BYTES = 2 * 1024**3
 MIN_PYTHON = (3, 11)
@@ -77,6 +78,8 @@ async def _services(settings: Settings) -> AsyncIterator[Check]:
             engine = open_setup_engine(url)
             try:
                 postgres, pgvector = await check(engine)
+            except DBAPIError as error:
+                raise explain(error, url) from error
             finally:
                 await engine.dispose()
             yield Check("Postgres", True, str(postgres))

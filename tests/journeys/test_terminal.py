@@ -111,6 +111,11 @@ def test_a_database_that_is_away_is_a_sentence_without_the_password(home: Path) 
     assert "does not work" in result.stderr
     assert "canary-word" not in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
+    doctor = supportbot(home, "doctor")
+    assert doctor.returncode == 1
+    assert "does not work" in doctor.stdout
+    assert "canary-word" not in doctor.stdout + doctor.stderr
+    assert "Traceback" not in doctor.stderr
 
 
 async def test_a_database_that_dies_in_a_conversation_ends_the_turn_with_an_error(
