@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 EVERYONE = "everyone"
+OUT_OF_SCOPE = "out_of_scope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,21 @@ class Question:
     text: str
     person: Person
     conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the classifier takes a question for.
+
+    `intent` is a name from the catalog, or OUT_OF_SCOPE where no intent is near enough;
+    `confidence` is calibrated (0 to 1). `alternatives` are the next likeliest intents of the
+    catalog with their confidences, likeliest first; `version` is the classifier version's id.
+    """
+
+    intent: str
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...]
+    version: int
 
 
 class UnitKind(StrEnum):
@@ -139,3 +155,36 @@ class Turn:
     question: Question
     answer: Answer
     timings_ms: dict[str, float] = field(default_factory=dict)
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An earlier turn of a conversation: what was asked, and what was answered."""
+
+    question: str
+    answer: str
+
+
+class Reason(StrEnum):
+    """What was wrong with an answer."""
+
+    WRONG_TOPIC = "wrong_topic"
+    WRONG_OR_OUTDATED = "wrong_or_outdated"
+    INCOMPLETE = "incomplete"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A person's 👍 (1) or 👎 (-1) on a turn; the last one of a person counts.
+
+    A 👎 may have a reason, and one for the wrong topic the intent that would have been right.
+    """
+
+    turn_id: int
+    person: Person
+    value: int
+    reason: Reason | None = None
+    intent: str | None = None
+    comment: str | None = None
