@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.assistant import Assistant
 from bot.encoder import DEFAULT_MODEL, Encoder, read_manifest
 from bot.errors import EncoderError
+from bot.intents.catalog import Catalog, load_catalog
+from bot.intents.registry import LiveClassifier
+from bot.intents.routing import Router
 from bot.packaged import packaged
 from bot.rag.retriever import Limits, Retriever
 from bot.settings import Settings
@@ -37,6 +40,8 @@ class App:
     engine: AsyncEngine
     encoder: Encoder
     encoder_id: int
+    catalog: Catalog
+    live: LiveClassifier
 
     def assistant(self) -> Assistant:
         """The assistant as the settings want it."""
@@ -45,6 +50,7 @@ class App:
         return Assistant(
             self.engine,
             Retriever(self.engine, self.encoder, self.encoder_id, limits),
+            Router(self.catalog, self.live, self.settings.intents.min_confidence),
             answers.min_confidence,
             answers.max_quotes,
         )
@@ -68,13 +74,18 @@ async def open_app(settings: Settings, say: Say = log.info) -> AsyncIterator[App
     Raises:
         SupportbotError: the database or the encoder cannot be used; the message says why.
     """
+    catalog = load_catalog(settings.intents.catalog)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings, say))
         folder = await encoder_folder(settings, engine, say)
         encoder = await asyncio.to_thread(Encoder, folder, settings.encoder.threads)
         stack.callback(encoder.close)
         encoder_id = await encoders.register(engine, encoder.manifest, folder)
-        yield App(settings, engine, encoder, encoder_id)
+        live = LiveClassifier(
+            engine, settings.data_directory / "classifiers", catalog, encoder.manifest.fingerprint
+        )
+        stack.callback(live.close)
+        yield App(settings, engine, encoder, encoder_id, catalog, live)
 
 
 @asynccontextmanager

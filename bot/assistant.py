@@ -1,5 +1,6 @@
-"""The journey of a question: passages, an answer or an honest "not sure", and the stored turn."""
+"""The journey of a question: its intent and passages, an answer or "not sure", the stored turn."""
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -8,7 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import SupportbotError
-from bot.messages import Answer, Outcome, Question, Turn
+from bot.intents.catalog import Intent, Route
+from bot.intents.routing import Router
+from bot.messages import OUT_OF_SCOPE, Answer, Outcome, Prediction, Question, Turn
 from bot.rag.confidence import confidence_in
 from bot.rag.extractive import abstain, quote
 from bot.rag.retriever import Retriever
@@ -25,6 +28,7 @@ class Assistant:
 
     engine: AsyncEngine
     retriever: Retriever
+    router: Router
     min_confidence: float = 0.5
     max_quotes: int = 3
 
@@ -32,8 +36,9 @@ class Assistant:
         """The turn of a question; it never raises: what goes wrong is the answer."""
         started = time.perf_counter()
         question = replace(question, text=_storable(question.text))
+        prediction = None
         try:
-            answer = await self.compose(question)
+            prediction, answer = await self.compose(question)
         except SupportbotError as error:
             answer = Answer(Outcome.FAILED, str(error))
         except Exception:
@@ -44,34 +49,64 @@ class Assistant:
                 "the operator finds the cause in the log.",
             )
         timings = {"answer": (time.perf_counter() - started) * 1000}
-        return Turn(await self._save(question, answer, timings), question, answer, timings)
+        turn = Turn(None, question, answer, timings, prediction)
+        return replace(turn, id=await self._save(turn))
 
-    async def compose(self, question: Question) -> Answer:
-        """The answer alone, stored nowhere; errors are raised."""
+    async def compose(self, question: Question) -> tuple[Prediction | None, Answer]:
+        """What the question is taken for and the answer, stored nowhere; errors are raised.
+
+        The search does not wait for the classifier: most questions need it, and the two run on
+        different processors.
+        """
         text = question.text
-        if not text:
-            return Answer(Outcome.ABSTAINED, "Ask me something, and I look in the documents.")
-        if len(text) > MAX_CHARACTERS:
-            return Answer(
-                Outcome.ABSTAINED,
-                f"That is {len(text):,} characters long; I read up to {MAX_CHARACTERS:,}. "
-                "Please ask the question alone.",
-            )
-        passages = await self.retriever.retrieve(text, question.conversation.principals)
+        if refusal := _refusal(text):
+            return None, refusal
+        vector = await self.retriever.encode(text)
+        principals = question.conversation.principals
+        prediction, passages = await asyncio.gather(
+            self.router.predict(text, vector),
+            self.retriever.search(text, vector, principals),
+        )
+        intent = self.router.intent_of(prediction)
+        if intent is not None and intent.route is not Route.DOCUMENTS:
+            return prediction, said(intent)
+        if intent is not None and intent.sources:
+            own = await self.retriever.search(text, vector, principals, intent.sources)
+            if confidence_in(own).about >= self.min_confidence:
+                passages = own
         confidence = confidence_in(passages)
-        if confidence.about < self.min_confidence:
-            return abstain(passages, confidence)
-        return quote(passages, confidence, self.max_quotes)
+        if confidence.about >= self.min_confidence:
+            return prediction, quote(passages, confidence, self.max_quotes)
+        if intent is not None and intent.reply:
+            return prediction, said(intent)
+        return prediction, abstain(passages, confidence)
 
-    async def _save(
-        self, question: Question, answer: Answer, timings: dict[str, float]
-    ) -> int | None:
+    async def _save(self, turn: Turn) -> int | None:
         """The turn's id; None where the database is away, which must not cost the answer."""
         try:
-            return await turns.save(self.engine, question, answer, timings)
+            return await turns.save(self.engine, turn)
         except (SQLAlchemyError, OSError):
             log.exception("a turn could not be stored")
             return None
+
+
+def said(intent: Intent) -> Answer:
+    """The reply of an intent."""
+    outcomes = {Route.HANDOFF: Outcome.HANDED_OVER}
+    outcome = outcomes.get(intent.route, Outcome.ANSWERED)
+    return Answer(Outcome.ABSTAINED if intent.name == OUT_OF_SCOPE else outcome, intent.reply)
+
+
+def _refusal(text: str) -> Answer | None:
+    if not text:
+        return Answer(Outcome.ABSTAINED, "Ask me something, and I look in the documents.")
+    if len(text) > MAX_CHARACTERS:
+        return Answer(
+            Outcome.ABSTAINED,
+            f"That is {len(text):,} characters long; I read up to {MAX_CHARACTERS:,}. "
+            "Please ask the question alone.",
+        )
+    return None
 
 
 def _storable(text: str) -> str:

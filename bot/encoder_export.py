@@ -10,7 +10,7 @@ import logging
 import sys
 import tempfile
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,36 @@ def export(model: str, precision: str, target: Path) -> None:
     Raises:
         EncoderError: the weights are missing, damaged, or not a sentence encoder we can export.
     """
-    weights = _weights_directory(model)
-    pooling, max_tokens = _sentence_settings(weights)
+    pooling, max_tokens = _sentence_settings(_weights_directory(model))
+    export_network(
+        load_network(model), load_tokenizer(model), Export(model, precision, pooling, max_tokens),
+        target,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """How a network becomes an encoder; `pooling` is "mean" or "cls"."""
+
+    model: str
+    precision: str
+    pooling: str
+    max_tokens: int
+
+
+def export_network(network: Any, tokenizer: Any, how: Export, target: Path) -> None:
+    """Write a loaded network as an encoder into the new folder `target`, as `export` does."""
     target.mkdir(parents=True)
-    network = _load(weights)
-    _export_graph(network, pooling, target / "model.onnx")
-    if precision == "int8":
+    _export_graph(network, how.pooling, target / "model.onnx")
+    if how.precision == "int8":
         _quantise(target / "model.onnx")
-    _save_tokenizer(weights, target / "tokenizer.json")
+    tokenizer.save(str(target / "tokenizer.json"))
     manifest = Manifest(
-        model=model,
-        precision=precision,
+        model=how.model,
+        precision=how.precision,
         dimension=int(network.config.hidden_size),
-        max_tokens=max_tokens,
-        fingerprint=_fingerprint(network, f"{pooling} {max_tokens} {precision}"),
+        max_tokens=how.max_tokens,
+        fingerprint=_fingerprint(network, f"{how.pooling} {how.max_tokens} {how.precision}"),
         files={name: sha256_of(target / name) for name in ("model.onnx", "tokenizer.json")},
     )
     (target / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
@@ -80,11 +96,17 @@ def _sentence_settings(weights: str) -> tuple[str, int]:
     return pooling, max_tokens
 
 
-def _load(weights: str) -> Any:
+def load_network(model: str) -> Any:
+    """The transformers network of a model, ready to run, with eager attention.
+
+    Raises:
+        EncoderError: its weights are missing, damaged or of another kind.
+    """
     from transformers import AutoModel
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    weights = _weights_directory(model)
     try:
         return AutoModel.from_pretrained(
             weights, attn_implementation="eager", use_safetensors=True, trust_remote_code=False
@@ -167,12 +189,13 @@ def _quantise(graph: Path) -> None:
         )
 
 
-def _save_tokenizer(weights: str, target: Path) -> None:
+def load_tokenizer(model: str) -> Any:
+    """The `tokenizers` tokenizer of a model."""
     from transformers import AutoTokenizer
 
-    AutoTokenizer.from_pretrained(weights, trust_remote_code=False).backend_tokenizer.save(
-        str(target)
-    )
+    return AutoTokenizer.from_pretrained(
+        _weights_directory(model), trust_remote_code=False
+    ).backend_tokenizer
 
 
 def main() -> None:

@@ -21,6 +21,16 @@ class EncoderError(SupportbotError):
     """The encoder's files are missing, damaged or not a sentence encoder."""
 
 
+class CatalogError(SupportbotError):
+    """The catalog of intents is wrong; the message lists every problem with its line."""
+
+    exit_code = 2
+
+
+class TrainingError(SupportbotError):
+    """A classifier cannot be trained, or a trained one cannot be used."""
+
+
 class SourceError(SupportbotError):
     """A source of documents cannot be listed or read."""
 

@@ -64,6 +64,12 @@ def _new_folder(path: Path) -> Path:
     return path
 
 
+def _existing_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("is not a file. Write the path of a file that exists")
+    return path
+
+
 def _folder_or_name(model: str, info: ValidationInfo) -> str:
     if model.startswith((".", "/", "~")):
         return str(_existing_folder(_beside_the_file(Path(model), info)))
@@ -136,6 +142,24 @@ class SearchSettings(Section):
     )
 
 
+class IntentSettings(Section):
+    """How messages are told apart, and how the classifier is trained."""
+
+    catalog: Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing_file)] = (
+        Field(
+            default=Path(__file__).with_name("intents") / "intents.yaml",
+            description='the path of a YAML file, such as "intents.yaml"',
+        )
+    )
+    min_confidence: StrictFloat = Field(default=0.5, ge=0, le=1, description="a number from 0 to 1")
+    model: Annotated[str, Field(min_length=1), AfterValidator(_folder_or_name)] = Field(
+        default="all-MiniLM-L6-v2", description='a hub name, or a folder such as "./models/ours"'
+    )
+    keep_in_scope: StrictFloat = Field(
+        default=0.95, ge=0.5, le=1, description="a number from 0.5 to 1"
+    )
+
+
 class DatabaseSettings(Section):
     """How the database is used; where it is says DATABASE_URL."""
 
@@ -192,6 +216,9 @@ class FileSettings(Section):
     )
     search: SearchSettings = Field(
         default_factory=SearchSettings, description="its keys below a line [search]"
+    )
+    intents: IntentSettings = Field(
+        default_factory=IntentSettings, description="its keys below a line [intents]"
     )
     database: DatabaseSettings = Field(
         default_factory=DatabaseSettings, description="its keys below a line [database]"

@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App
 from bot.encoder import Encoder
+from bot.intents.catalog import load_catalog
+from bot.intents.registry import LiveClassifier
 from bot.settings import Settings, load_settings
 from bot.storage import encoders
 from bot.storage.database import open_database, open_engine
@@ -132,4 +134,7 @@ async def app(
 ) -> App:
     """The app on that folder's documents, nothing indexed yet."""
     encoder_id = await encoders.register(engine, encoder.manifest, encoder_folder)
-    return App(settings, engine, encoder, encoder_id)
+    catalog = load_catalog(settings.intents.catalog)
+    cache = settings.data_directory / "classifiers"
+    live = LiveClassifier(engine, cache, catalog, encoder.manifest.fingerprint)
+    return App(settings, engine, encoder, encoder_id, catalog, live)

@@ -40,13 +40,26 @@ class Retriever:
 
     async def retrieve(self, question: str, principals: frozenset[str]) -> Sequence[Passage]:
         """The best passages that all `principals`' documents hold, best first."""
-        vector = await self._encoder.encode_question(question)
+        return await self.search(question, await self.encode(question), principals)
+
+    async def encode(self, question: str) -> Vectors:
+        """The vector of a question, float32[dimension]."""
+        return await self._encoder.encode_question(question)
+
+    async def search(
+        self,
+        question: str,
+        vector: Vectors,
+        principals: frozenset[str],
+        sources: tuple[str, ...] = (),
+    ) -> Sequence[Passage]:
+        """As `retrieve`, with the question's vector at hand; of these sources only, if given."""
         return await read_again_after_restart(
-            self._engine, lambda: self._search(question, vector, principals)
+            self._engine, lambda: self._search(question, vector, principals, sources)
         )
 
     async def _search(
-        self, question: str, vector: Vectors, principals: frozenset[str]
+        self, question: str, vector: Vectors, principals: frozenset[str], sources: tuple[str, ...]
     ) -> list[Passage]:
         return await passages.search(
             self._engine,
@@ -58,6 +71,7 @@ class Retriever:
                 passages=self._limits.passages,
                 candidates=self._limits.candidates,
                 is_exact=await self._is_exact(principals),
+                sources=sources,
             ),
         )
 

@@ -46,6 +46,13 @@ WEIGHT = """
             / (frequency + 1.2 * (0.25 + 0.75 * length / (SELECT mean_length FROM corpus)))
 """.strip()
 
+# Candidates of other sources fall away, so more of them are taken where sources are named.
+OF_SOURCES = """
+    JOIN chunks AS k ON k.id = chunk_id
+    JOIN documents AS o ON o.id = k.document_id AND o.source = ANY (%(sources)s::text[])
+"""
+MORE_CANDIDATES = 10
+
 SEARCH = """
 WITH visible AS MATERIALIZED (
     SELECT id FROM audiences WHERE principals && %(principals)s::text[]
@@ -100,6 +107,7 @@ WITH visible AS MATERIALIZED (
 ), candidates AS MATERIALIZED (
     SELECT chunk_id, w.bm25, w.matched, v.cosine
     FROM by_terms AS w FULL JOIN by_vector AS v USING (chunk_id)
+    {of_sources}
 ), scored AS MATERIALIZED (
     SELECT c.chunk_id,
            coalesce(c.cosine, piece.cosine, 0) AS cosine,
@@ -164,7 +172,8 @@ ORDER BY f.fused DESC, f.chunk_id
 class Search:
     """What to look for and how far.
 
-    `candidates` chunks are taken from each side before blending; `passages` are returned.
+    `candidates` chunks are taken from each side before blending; `passages` are returned, from
+    `sources` only where some are named.
     """
 
     question: str
@@ -174,6 +183,7 @@ class Search:
     passages: int
     candidates: int
     is_exact: bool
+    sources: tuple[str, ...] = ()
 
 
 async def search(engine: AsyncEngine, wanted: Search) -> list[Passage]:
@@ -192,16 +202,20 @@ async def search(engine: AsyncEngine, wanted: Search) -> list[Passage]:
         "encoder": wanted.encoder_id,
         "principals": sorted(wanted.principals),
         "passages": wanted.passages,
-        "candidates": wanted.candidates,
+        "candidates": wanted.candidates * (MORE_CANDIDATES if wanted.sources else 1),
+        "sources": list(wanted.sources),
         "scored": SCORED_POSTINGS,
-        "kept": KEPT,
+        "kept": KEPT * (MORE_CANDIDATES if wanted.sources else 1),
     }
+    statement = SEARCH.format(
+        nearest=nearest, weight=WEIGHT, of_sources=OF_SOURCES if wanted.sources else ""
+    )
     # In a transaction, BEGIN and ROLLBACK would each be a round trip of their own.
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         raw = await connection.get_raw_connection()
         assert isinstance(raw.driver_connection, AsyncConnection)
         cursor = await raw.driver_connection.execute(
-            SEARCH.format(nearest=nearest, weight=WEIGHT), parameters, prepare=True, binary=True
+            statement, parameters, prepare=True, binary=True
         )
         rows = await cursor.fetchall()
     return [_passage(row) for row in rows]

@@ -6,20 +6,20 @@ from dataclasses import asdict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.messages import Answer, Question
+from bot.messages import Turn
 
 SAVE = text(
     "INSERT INTO turns (platform, conversation, person, question, outcome, answer, about, correct,"
-    " citations, passages, timings_ms) VALUES (:platform, :conversation, :person, :question,"
-    " :outcome, :answer, :about, :correct, CAST(:citations AS jsonb), CAST(:passages AS jsonb),"
-    " CAST(:timings AS jsonb)) RETURNING id"
+    " intent, intent_confidence, alternatives, classifier_version_id, citations, passages,"
+    " timings_ms) VALUES (:platform, :conversation, :person, :question, :outcome, :answer, :about,"
+    " :correct, :intent, :intent_confidence, CAST(:alternatives AS jsonb), :version,"
+    " CAST(:citations AS jsonb), CAST(:passages AS jsonb), CAST(:timings AS jsonb)) RETURNING id"
 )
 
 
-async def save(
-    engine: AsyncEngine, question: Question, answer: Answer, timings_ms: dict[str, float]
-) -> int:
+async def save(engine: AsyncEngine, turn: Turn) -> int:
     """Store a turn; its id."""
+    question, answer, prediction = turn.question, turn.answer, turn.prediction
     confidence = answer.confidence
     passages = [
         {"chunk": passage.chunk_id, "source": passage.source, "uri": passage.uri}
@@ -27,7 +27,7 @@ async def save(
         for passage in answer.passages
     ]
     async with engine.begin() as connection:
-        turn: int = await connection.scalar(
+        stored: int = await connection.scalar(
             SAVE,
             {
                 "platform": question.conversation.platform,
@@ -40,10 +40,14 @@ async def save(
                 "correct": confidence.right if confidence else None,
                 "citations": json.dumps([asdict(citation) for citation in answer.citations]),
                 "passages": json.dumps(passages),
-                "timings": json.dumps(timings_ms),
+                "timings": json.dumps(turn.timings_ms),
+                "intent": prediction.intent if prediction else None,
+                "intent_confidence": prediction.confidence if prediction else None,
+                "alternatives": json.dumps(prediction.alternatives) if prediction else None,
+                "version": prediction.version if prediction else None,
             },
         )
-    return turn
+    return stored
 
 
 async def count(engine: AsyncEngine) -> dict[str, int]:

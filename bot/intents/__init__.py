@@ -1,0 +1,1 @@
+"""What a message is for: the catalog of intents, the classifier, and how it learns."""
