@@ -156,7 +156,7 @@ class IntentSettings(Section):
         default="all-MiniLM-L6-v2", description='a hub name, or a folder such as "./models/ours"'
     )
     keep_in_scope: StrictFloat = Field(
-        default=0.95, ge=0.5, le=1, description="a number from 0.5 to 1"
+        default=0.97, ge=0.5, le=1, description="a number from 0.5 to 1"
     )
 
 

@@ -53,7 +53,7 @@ def read_model(folder: Path) -> Model:
     """
     try:
         settings = json.loads((folder / SETTINGS).read_text())
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+        with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             scorer = Scorer(
                 Head(arrays["frozen_weights"], arrays["frozen_bias"]),
                 Head(arrays["tuned_weights"], arrays["tuned_bias"]),
@@ -69,7 +69,7 @@ def read_model(folder: Path) -> Model:
             scorer,
             Blend(tuple(blend["weights"]), blend["temperature"], blend["threshold"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(f"The classifier in {folder} cannot be read ({error}).") from error
     _check(model, folder)
     return model

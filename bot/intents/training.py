@@ -45,7 +45,7 @@ class Plan:
     """What to train with: the base `model`, the share of texts to be kept in scope, the seed."""
 
     model: str
-    keep_in_scope: float = 0.95
+    keep_in_scope: float = 0.97
     seed: int = 0
 
 
