@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.errors import SupportbotError
+from bot.errors import RatingError, SupportbotError
 from bot.intents.catalog import Intent, Route
 from bot.intents.routing import Router
-from bot.messages import OUT_OF_SCOPE, Answer, Outcome, Prediction, Question, Turn
+from bot.messages import OUT_OF_SCOPE, Answer, Outcome, Prediction, Question, Rating, Turn
 from bot.rag.confidence import confidence_in
 from bot.rag.extractive import abstain, quote
 from bot.rag.retriever import Retriever
-from bot.storage import turns
+from bot.storage import ratings, turns
 
 MAX_CHARACTERS = 4000
 
@@ -51,6 +51,21 @@ class Assistant:
         timings = {"answer": (time.perf_counter() - started) * 1000}
         turn = Turn(None, question, answer, timings, prediction)
         return replace(turn, id=await self._save(turn))
+
+    async def rate(self, rating: Rating) -> None:
+        """Store a rating; the person's former one on the turn goes.
+
+        Raises:
+            RatingError: the turn is unknown, or the intent is not in the catalog.
+        """
+        if rating.intent is not None and self.router.catalog.find(rating.intent) is None:
+            raise RatingError(
+                f"There is no intent {rating.intent!r}. There are: "
+                f"{', '.join(self.router.catalog.names)}."
+            )
+        comment = _storable(rating.comment or "")[:MAX_CHARACTERS] or None
+        if not await ratings.save(self.engine, replace(rating, comment=comment)):
+            raise RatingError("That answer is no longer stored, so it cannot be rated.")
 
     async def compose(self, question: Question) -> tuple[Prediction | None, Answer]:
         """What the question is taken for and the answer, stored nowhere; errors are raised.

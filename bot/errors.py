@@ -31,6 +31,10 @@ class TrainingError(SupportbotError):
     """A classifier cannot be trained, or a trained one cannot be used."""
 
 
+class RatingError(SupportbotError):
+    """A rating cannot be stored."""
+
+
 class SourceError(SupportbotError):
     """A source of documents cannot be listed or read."""
 

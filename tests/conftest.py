@@ -31,6 +31,8 @@ def pytest_configure() -> None:
     """Take Ctrl-C even where the run was started in the background, which ignores it; what a
     process ignores, those it starts ignore too, and some tests interrupt them."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Threads of torch that wait by spinning take the processors from what runs beside the tests.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,16 @@
 import getpass
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 
 from bot.assistant import Assistant
-from bot.messages import Answer, Citation, Conversation, Outcome, Person, Question, Turn
+from bot.errors import SupportbotError
+from bot.messages import Answer, Citation, Conversation, Outcome, Person, Question, Rating, Turn
+from bot.platforms.terminal_rating import rating_of
 
 PLATFORM = "terminal"
 PROMPT = "you › "
@@ -40,8 +43,9 @@ def source_line(citation: Citation) -> str:
     return f"{place} — {citation.url}"
 
 
-def chat(assistant: Assistant, run: Callable[..., Turn], console: Console) -> None:
-    """Answer lines from standard input until it ends; `run` runs a coroutine to its end.
+def chat(assistant: Assistant, run: Callable[..., Any], console: Console) -> None:
+    """Answer lines from standard input until it ends, or take them for ratings of the last answer;
+    `run` runs a coroutine to its end.
 
     Reading blocks this thread, not a pool's, so that Ctrl-C ends it at once.
     """
@@ -49,10 +53,19 @@ def chat(assistant: Assistant, run: Callable[..., Turn], console: Console) -> No
     if is_typed:
         import readline  # noqa: F401  (gives input() history and editing)
 
-        console.print("Ask a question about your documents. Ctrl-D ends.", style="dim")
+        console.print(
+            "Ask a question about your documents; rate an answer with + or -. Ctrl-D ends.",
+            style="dim",
+        )
+
+    def ask(prompt: str) -> str:
+        return input(prompt if is_typed else "")
+
+    last: Turn | None = None
     while True:
         try:
-            line = input(PROMPT if is_typed else "")
+            line = ask(PROMPT)
+            rating = last and rating_of(line, last, assistant.router.catalog, ask, console)
         except EOFError:
             return
         except UnicodeDecodeError:
@@ -60,9 +73,21 @@ def chat(assistant: Assistant, run: Callable[..., Turn], console: Console) -> No
             continue
         if line.strip().lower() in GOODBYE:
             return
-        if line.strip():
-            show(run(assistant.answer(question_of(line))).answer, console)
+        if rating:
+            run(_rate(assistant, rating, console))
+        elif line.strip():
+            last = run(assistant.answer(question_of(line)))
+            show(last.answer, console)
             console.print()
+
+
+async def _rate(assistant: Assistant, rating: Rating, console: Console) -> None:
+    try:
+        await assistant.rate(rating)
+    except SupportbotError as error:
+        console.print(str(error), markup=False)
+    else:
+        console.print("Noted, thank you.", style="dim")
 
 
 def _login() -> str:

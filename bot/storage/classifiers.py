@@ -149,12 +149,12 @@ async def file_hashes(engine: AsyncEngine, version: int) -> dict[str, str]:
     async with engine.connect() as connection:
         rows = await connection.execute(
             text(
-                "SELECT name, encode(sha256, 'hex') FROM classifier_files"
+                "SELECT name, encode(sha256, 'hex') AS sha256 FROM classifier_files"
                 " WHERE version_id = :version"
             ),
             {"version": version},
         )
-        return dict(rows.tuples().all())
+        return {row.name: row.sha256 for row in rows}
 
 
 async def file_content(engine: AsyncEngine, sha256: str) -> bytes:
