@@ -1,6 +1,7 @@
 """`make bench`: quality on the tuning sets, speed beside the yardstick, latency at scale.
 
-`python -m benchmarks [quality] [speed] [scale] [--json FILE]`; all parts if none is named.
+`python -m benchmarks [quality] [intents] [speed] [scale] [intents_full] [--json FILE]`; all but
+the last, which takes a quarter of an hour, if none is named.
 """
 
 import argparse
@@ -11,12 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import measure, quality, reference, scale, speed
+from benchmarks import intents, measure, quality, reference, scale, speed
 from benchmarks.datasets import SkipBenchmark, emanual_s10, squad, squad_half
 from benchmarks.measure import Row
 from benchmarks.server import exported_encoder, new_database, server
 
-PARTS = ("quality", "speed", "scale")
+PARTS = ("quality", "intents", "speed", "scale")
+MORE_PARTS = ("intents_full",)
 TARGETS = {
     "squad": {"R@1": 83, "R@5": 96, "answer within three sentences": 89,
               "own questions answered": 95},
@@ -51,16 +53,20 @@ async def measure_quality(postgres: str, scratch: Path) -> list[Row]:
 def main() -> None:
     """Run the parts, print one table, write it as JSON."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("parts", nargs="*", help=", ".join(PARTS))
+    options.add_argument("parts", nargs="*", help=", ".join(PARTS + MORE_PARTS))
     options.add_argument("--json", type=Path, default=Path("benchmarks/results/latest.json"))
     given = options.parse_args()
-    if unknown := set(given.parts) - set(PARTS):
-        options.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if unknown := set(given.parts) - set(PARTS + MORE_PARTS):
+        options.error(
+            f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS + MORE_PARTS)}"
+        )
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as postgres:
         scratch = Path(folder)
         parts = {
             "quality": lambda: asyncio.run(measure_quality(postgres, scratch)),
+            "intents": lambda: intents.run(scratch),
+            "intents_full": lambda: intents.run_full(scratch),
             "speed": lambda: speed.run(postgres, scratch / "speed"),
             "scale": lambda: asyncio.run(
                 scale.run(new_database(postgres, "scale"), exported_encoder(scratch))

@@ -30,7 +30,7 @@ def export(model: str, precision: str, target: Path) -> None:
     Raises:
         EncoderError: the weights are missing, damaged, or not a sentence encoder we can export.
     """
-    pooling, max_tokens = _sentence_settings(_weights_directory(model))
+    pooling, max_tokens = _sentence_settings(weights_directory(model))
     export_network(
         load_network(model), load_tokenizer(model), Export(model, precision, pooling, max_tokens),
         target,
@@ -65,7 +65,8 @@ def export_network(network: Any, tokenizer: Any, how: Export, target: Path) -> N
     (target / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
 
 
-def _weights_directory(model: str) -> str:
+def weights_directory(model: str) -> str:
+    """The folder or hub name of a model's weights; those of the default one are checked."""
     if model != DEFAULT_MODEL:
         return model
     try:
@@ -106,7 +107,7 @@ def load_network(model: str) -> Any:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    weights = _weights_directory(model)
+    weights = weights_directory(model)
     try:
         return AutoModel.from_pretrained(
             weights, attn_implementation="eager", use_safetensors=True, trust_remote_code=False
@@ -194,7 +195,7 @@ def load_tokenizer(model: str) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(
-        _weights_directory(model), trust_remote_code=False
+        weights_directory(model), trust_remote_code=False
     ).backend_tokenizer
 
 
