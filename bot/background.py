@@ -82,7 +82,7 @@ async def _is_taken_up(engine: AsyncEngine, job_id: int) -> bool:
 
 @contextmanager
 def shown(console: Console) -> Iterator[Show]:
-    """Shows how far a job is: a bar on a terminal, elsewhere a line every ten seconds."""
+    """Shows how far a job is, until it is over: a bar on a terminal, else a line now and then."""
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
         with Progress(*columns, console=console, transient=True) as bar:
@@ -99,6 +99,8 @@ def shown(console: Console) -> Iterator[Show]:
     def write(job: Job) -> None:
         nonlocal last, last_state
         now = time.monotonic()
+        if job.is_over:
+            return
         if job.state != last_state or now - last >= PLAIN_SECONDS:
             last, last_state = now, job.state
             console.print(line(job), markup=False, soft_wrap=True)

@@ -92,7 +92,7 @@ def _ending(status: int, result: dict[str, Any] | None, complaint: str) -> Endin
     if status == 0 and result is not None:
         return Done(result)
     if status < 0:
-        return Died(f"Its process was ended by {signal.Signals(-status).name}.")
+        return Died(f"Its process was ended by {signal.Signals(-status).name}.", delay_seconds=0)
     reason = complaint or f"Its process ended with status {status} and gave no reason."
     return Died(reason) if status == TRY_AGAIN else Failed(reason)
 

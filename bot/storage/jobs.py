@@ -23,8 +23,8 @@ KEPT_DAYS = 90
 # Whoever makes or gives back a job of a kind and key does so alone.
 ALONE = text("SELECT pg_advisory_xact_lock(hashtext('supportbot job'), hashtext(:lock))")
 EXISTING = text(
-    "SELECT id, CAST(status AS text) FROM procrastinate_jobs"
-    " WHERE lock = :lock AND status IN ('todo', 'doing') ORDER BY status LIMIT 1"
+    "SELECT id, CAST(status AS text) AS state FROM procrastinate_jobs"
+    " WHERE lock = :lock AND status IN ('todo', 'doing') ORDER BY status = 'todo' DESC LIMIT 1"
 )
 DEFER = text(
     "SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :kind, 0, :lock, :lock,"
@@ -43,7 +43,7 @@ ONE = text(
 )
 ACTIVE = text(
     "SELECT jobs.*, CAST(status AS text) AS status FROM jobs JOIN procrastinate_jobs USING (id)"
-    " WHERE status IN ('doing', 'todo') ORDER BY status, id"
+    " WHERE status IN ('doing', 'todo') ORDER BY procrastinate_jobs.status = 'doing' DESC, id"
 )
 LAST = text(
     "SELECT DISTINCT ON (kind, key) jobs.*, CAST(status AS text) AS status"

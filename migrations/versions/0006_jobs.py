@@ -47,7 +47,7 @@ CREATE INDEX firings_by_their_job ON firings (job_id);
 DOWNGRADE = """
 DROP TABLE firings, jobs;
 DROP TABLE procrastinate_events, procrastinate_periodic_defers, procrastinate_jobs,
-    procrastinate_workers;
+    procrastinate_workers CASCADE;
 DO $$
 DECLARE
     name regprocedure;
