@@ -17,6 +17,7 @@ NICENESS = 10
 # The longest line, which is a result with many problems in it.
 LINE_BYTES = 16 * 2**20
 RETRY_SECONDS = 10.0
+EXIT_SECONDS = 0.2
 
 Line = dict[str, Any]
 Hear = Callable[[Line], Awaitable[None]]
@@ -68,24 +69,32 @@ async def run_child(
     assert process.stderr
     with contextlib.suppress(ProcessLookupError):  # it may have ended already
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+    pipes = asyncio.gather(_listen(process.stdout, hear), _last_line(process.stderr))
     try:
         async with asyncio.timeout(deadline_seconds):
-            result, complaint = await asyncio.gather(
-                _listen(process.stdout, hear), _last_line(process.stderr)
-            )
+            # What it started may hold its pipes open when it has ended itself.
+            while process.returncode is None and not pipes.done():
+                await asyncio.wait([pipes], timeout=EXIT_SECONDS)
+            if process.returncode is not None:
+                _kill_group(process.pid)
+            result, complaint = await pipes
             status = await process.wait()
     except TimeoutError:
-        minutes = deadline_seconds / 60
         return Failed(
-            f"It did not end within {minutes:.0f} minutes and was stopped. Where it needs longer, "
-            "raise deadline_minutes of [jobs] in supportbot.toml."
+            f"It did not end within {deadline_seconds / 60:.0f} minutes and was stopped. Where it "
+            "needs longer, raise deadline_minutes of [jobs] in supportbot.toml."
         )
     finally:
-        # Its group outlives it where it left something running.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process.pid)
+        pipes.cancel()
+        await asyncio.gather(pipes, return_exceptions=True)
         await process.wait()
     return _ending(status, result, complaint)
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # there is nobody left in it
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _ending(status: int, result: dict[str, Any] | None, complaint: str) -> Ending:

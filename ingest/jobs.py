@@ -16,11 +16,12 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.storage import claims
 from bot.storage.claims import Claim
+from bot.storage.database import first_line
 from ingest.children import Died, Done, Ending, Failed, Interrupted, Line, run_child
 
 KINDS = ("reindex", "retrain")
@@ -76,6 +77,8 @@ class Queue(JobManager):
             job = await super().fetch_job(queues, worker_id)
         except ConnectorException as error:
             now = time.monotonic()
+            if self._away_since is None:
+                log.warning("The queue cannot be read: %s", first_line(error.__cause__ or error))
             self._away_since = self._away_since or now
             if not _is_outage(error) or now - self._away_since > OUTAGE_SECONDS:
                 raise
@@ -91,6 +94,10 @@ class Queue(JobManager):
             if not _is_outage(error):
                 raise
 
+    async def list_jobs_to_abort_async(self, queue: str | None = None) -> Iterable[int]:
+        """None, as nothing aborts jobs."""
+        return ()
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """Settle how the job ended, however long the database is away."""
         assert job.id is not None
@@ -102,11 +109,11 @@ class Queue(JobManager):
                 await settle(self._engine, claim_of(job), ending)
                 return
             except (DBAPIError, OSError) as error:
-                if not isinstance(error, OperationalError | OSError) and ending != unsaid:
-                    ending = Failed(f"What came out of it cannot be stored: {_first_line(error)}")
-                elif time.monotonic() - started > OUTAGE_SECONDS:
+                if time.monotonic() - started > OUTAGE_SECONDS:
                     self.give_up()
                     raise
+                if isinstance(error, DataError | IntegrityError):
+                    ending = Failed(f"What came out of it cannot be stored: {first_line(error)}")
             await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -128,7 +135,7 @@ class Runner:
             log.warning("Job %s was taken up by another worker; its work here was stopped.", job.id)
             ending = Interrupted()
         except (DBAPIError, OSError) as error:
-            ending = Died(f"The worker could not start its work: {_first_line(error)}")
+            ending = Died(f"The worker could not start its work: {first_line(error)}")
         self._queue.endings[job.id] = ending
 
     async def _run(self, claim: Claim, switches: frozenset[str]) -> Ending:
@@ -145,7 +152,9 @@ class Runner:
             try:
                 is_held = await claims.note_progress(self._engine, claim, *_progress(line))
             except (DBAPIError, OSError) as error:
-                log.warning("The progress of job %s is not noted: %s", claim.job_id, error)
+                log.warning(
+                    "Job %s: its progress is not noted: %s", claim.job_id, first_line(error)
+                )
                 return
             if not is_held:
                 raise ClaimLostError
@@ -180,9 +189,14 @@ def _progress(line: Line) -> tuple[float | None, str | None, float | None]:
     is_duration = isinstance(seconds, int | float) and 0 <= seconds < math.inf
     return (
         fraction if is_fraction else None,
-        note.replace("\0", "")[:500] or None if isinstance(note, str) else None,
+        _clean(note) or None if isinstance(note, str) else None,
         seconds if is_duration else None,
     )
+
+
+def _clean(note: str) -> str:
+    """What the database takes of it: no NUL, no half of a character, not too much."""
+    return note.replace("\0", "").encode(errors="replace").decode()[:500]
 
 
 def _is_outage(error: ConnectorException) -> bool:
@@ -194,7 +208,3 @@ def _fault(job: Job) -> str:
         f"The worker could not run the task {job.task_name!r}. Its log says why; it may be older "
         "than what asked for the job."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.cron import WEEKDAYS, Cron
 from bot.schedules import Scheduled
 from bot.storage import firings, jobs
+from bot.storage.database import first_line
 
 RETRY_SECONDS = 2.0
 DEFAULTS = {"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
@@ -49,7 +50,7 @@ async def fire_due(
                 await jobs.forget_old(engine)
             return await firings.fire(engine, scheduled.name, due, scheduled.wanted)
         except (DBAPIError, OSError) as error:
-            log.warning("%s is due but not yet a job: %s", scheduled.name, error)
+            log.warning("%s is due but not yet a job: %s", scheduled.name, first_line(error))
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -23,6 +23,7 @@ from bot.errors import DatabaseError, SupportbotError
 from bot.schedules import schedules
 from bot.settings import Settings, load_settings
 from bot.storage import claims
+from bot.storage.database import first_line
 from bot.storage.jobs import QUEUE
 from ingest.jobs import KINDS, Commands, Queue, Runner, Work, command_of
 from ingest.schedule import keep_time
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--child", action="store_true", help="end when stdin closes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # an outage is told once, by us
     if arguments.child:
         end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     notices = Console(stderr=True, highlight=False)
@@ -93,7 +95,7 @@ async def work(
         except (DatabaseError, DBAPIError, ConnectorException, OSError) as error:
             if not has_worked:
                 raise
-            log.warning("The worker starts over: %s", error.__cause__ or error)
+            log.warning("The worker starts over: %s", first_line(error))
         if not stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), pace.restart)
@@ -145,7 +147,7 @@ async def sweep(engine: AsyncEngine, pace: Pace) -> None:
             for claim in await claims.stalled(engine, pace.silent):
                 await claims.give_back(engine, claim, "Its worker died or was cut off.")
         except (DBAPIError, OSError) as error:
-            log.warning("Jobs of dead workers cannot be looked for: %s", error)
+            log.warning("Jobs of dead workers cannot be looked for: %s", first_line(error))
             pause = pace.silent
 
 

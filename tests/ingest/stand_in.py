@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,9 +22,17 @@ if key == "kill":
 if key == "refuse":
     print("a library warns\nThe folder is gone. Bring it back.", file=sys.stderr)
     sys.exit(1)
+if key == "unstorable":
+    report(7, "half of a \0 \ud83d", -1)
+    report_result({"text": "a \0"})
+    sys.exit()
 if key == "later":
     print("The database is away.", file=sys.stderr)
     sys.exit(TRY_AGAIN)
-while key == "slow" and not Path("go on").exists():
+if key == "family":
+    subprocess.Popen(["sleep", "60"])
+    print("a library says", flush=True)
+    print("[1, 2]", flush=True)
+while key in {"slow", "family"} and not Path("go on").exists():
     time.sleep(0.02)
 report_result({"key": key, "switches": switches, "niceness": os.nice(0)})

@@ -115,6 +115,15 @@ async def test_a_refusal_fails_at_once_with_the_sentence_of_the_process(
     assert len(pids(home, "refuse")) == 1
 
 
+async def test_a_result_that_cannot_be_stored_fails_the_job_and_says_so(
+    home: Path, engine: AsyncEngine
+) -> None:
+    with WorkerProcess(home):
+        found = await ended(engine, "unstorable")
+    assert found.state == "failed"
+    assert "What came out of it cannot be stored" in (found.failure or "")
+
+
 async def test_what_may_work_later_waits_to_run_again(home: Path, engine: AsyncEngine) -> None:
     with WorkerProcess(home):
         job = await asked(engine, "later")
