@@ -221,7 +221,6 @@ def _chat(*, is_refreshing: bool, has_worker: bool) -> None:
     from contextlib import AsyncExitStack
 
     from bot.app import open_app
-    from bot.background import worker_beside
     from bot.platforms.terminal import chat as talk
 
     settings = _settings()
@@ -231,6 +230,8 @@ def _chat(*, is_refreshing: bool, has_worker: bool) -> None:
             app = runner.run(stack.enter_async_context(open_app(settings, _say)))
             runner.run(_index(app, is_refreshing=is_refreshing))
             if has_worker:
+                from bot.background import worker_beside
+
                 runner.run(stack.enter_async_context(worker_beside(settings)))
             talk(app.assistant(), runner.run, Console())
         finally:

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import Say, open_engine
@@ -84,6 +83,8 @@ async def _is_taken_up(engine: AsyncEngine, job_id: int) -> bool:
 def shown(console: Console) -> Iterator[Show]:
     """Shows how far a job is, until it is over: a bar on a terminal, else a line now and then."""
     if console.is_terminal:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("", total=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from procrastinate import App, PsycopgConnector
 from procrastinate.connector import BaseAsyncConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.storage import claims
 from bot.storage.claims import Claim
 from bot.storage.database import first_line
+from bot.storage.jobs import QUEUE
 from ingest.children import Died, Done, Ending, Failed, Interrupted, Line, run_child
 
 KINDS = ("reindex", "retrain")
@@ -161,6 +163,21 @@ class Runner:
 
         command = self._work.command_of(*begun, switches)
         return await run_child(command, self._work.directory, self._work.deadline_seconds, hear)
+
+
+def queue_app(engine: AsyncEngine, work: Work, connections: int) -> tuple[App, Queue]:
+    """procrastinate's app on the database of the engine, with a task for each kind of job."""
+    connector = PsycopgConnector(
+        conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        kwargs={"application_name": "supportbot worker", "prepare_threshold": None},
+        min_size=1, max_size=connections, timeout=10, reconnect_timeout=5,
+    )  # fmt: skip
+    app = App(connector=connector)
+    app.job_manager = queue = Queue(connector, engine)
+    runner = Runner(engine, queue, work)
+    for kind in KINDS:
+        app.task(name=kind, queue=QUEUE, pass_context=True)(runner.run)
+    return app, queue
 
 
 async def settle(engine: AsyncEngine, claim: Claim, ending: Ending) -> None:

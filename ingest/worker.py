@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
@@ -25,7 +24,7 @@ from bot.settings import Settings, load_settings
 from bot.storage import claims
 from bot.storage.database import first_line
 from bot.storage.jobs import QUEUE
-from ingest.jobs import KINDS, Commands, Queue, Runner, Work, command_of
+from ingest.jobs import Commands, Work, command_of, queue_app
 from ingest.schedule import keep_time
 
 CONCURRENCY = 2
@@ -106,16 +105,7 @@ async def work_on(engine: AsyncEngine, work: Work, pace: Pace, stopping: asyncio
 
     New jobs are polled for, as a pooler between may not pass notifications on.
     """
-    connector = PsycopgConnector(
-        conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        kwargs={"application_name": "supportbot worker", "prepare_threshold": None},
-        min_size=1, max_size=CONCURRENCY + 2, timeout=10, reconnect_timeout=5,
-    )  # fmt: skip
-    app = App(connector=connector)
-    app.job_manager = queue = Queue(connector, engine)
-    runner = Runner(engine, queue, work)
-    for kind in KINDS:
-        app.task(name=kind, queue=QUEUE, pass_context=True)(runner.run)
+    app, queue = queue_app(engine, work, connections=CONCURRENCY + 2)
     async with app.open_async():
         working = asyncio.create_task(
             app.run_worker_async(
