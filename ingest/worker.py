@@ -94,7 +94,7 @@ async def work(
         except (DatabaseError, DBAPIError, ConnectorException, OSError) as error:
             if not has_worked:
                 raise
-            log.warning("The worker starts over: %s", first_line(error))
+            log.warning("The worker starts over: %s", first_line(error.__cause__ or error))
         if not stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), pace.restart)

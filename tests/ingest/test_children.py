@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from ingest.children import Done, Ending, Failed, Line, run_child
+from ingest.jobs import command_of
 from tests.ingest.worker_processes import STAND_IN, is_alive, runs, until
 
 
@@ -74,6 +75,11 @@ async def test_a_command_that_says_nothing_fails_with_its_status(tmp_path: Path)
 
     ending = await run_child([sys.executable, "-c", "raise SystemExit(4)"], tmp_path, 30, hear)
     assert ending == Failed("Its process ended with status 4 and gave no reason.")
+
+
+def test_a_reindex_is_told_its_switches() -> None:
+    command = command_of("reindex", "wiki", frozenset({"allow_shrink"}))
+    assert command[1:] == ["-m", "ingest", "--as-job", "--allow-shrink", "--", "wiki"]
 
 
 PARENT = """
