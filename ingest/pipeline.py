@@ -75,7 +75,7 @@ class Pipeline:
         after a complete listing that did not shrink by more than 30 %, unless `allow_shrink`.
 
         Raises:
-            SourceError: the source is being reindexed already.
+            SourceBusyError: the source is being reindexed already.
         """
         async with runs.only_one(self._engine, source.name):
             return await self._reindex(source, allow_shrink, progress)

@@ -63,6 +63,7 @@ def test_the_wheel_brings_every_migration_the_handbook_and_the_example(wheel: li
     missing = {
         "bot/_migrations/env.py",
         *(f"bot/_migrations/versions/{name}" for name in migrations),
+        "bot/_migrations/schemas/procrastinate-3.10.0.sql",
         *(f"bot/_docs/{name}" for name in pages),
         "bot/supportbot.example.toml",
         "ingest/__main__.py",
