@@ -20,11 +20,13 @@ STATES = {"todo": "waiting", "doing": "running", "aborted": "superseded"}
 FOLLOW_SECONDS = 0.5
 KEPT_DAYS = 90
 
-# Whoever makes or gives back a job of a kind and key does so alone.
+# Whoever makes or gives back a job of a kind and key does so alone. Its row is locked, so that no
+# worker takes it up while a switch is added.
 ALONE = text("SELECT pg_advisory_xact_lock(hashtext('supportbot job'), hashtext(:lock))")
 EXISTING = text(
     "SELECT id, CAST(status AS text) AS state FROM procrastinate_jobs"
     " WHERE lock = :lock AND status IN ('todo', 'doing') ORDER BY status = 'todo' DESC LIMIT 1"
+    " FOR UPDATE"
 )
 DEFER = text(
     "SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :kind, 0, :lock, :lock,"
