@@ -147,7 +147,7 @@ class SearchSettings(Section):
         default=5_000, ge=0, le=10_000_000, description="a whole number from 0 to 10000000"
     )
     candidates: StrictInt = Field(
-        default=100, ge=10, le=1000, description="a whole number from 10 to 1000"
+        default=40, ge=10, le=1000, description="a whole number from 10 to 1000"
     )
 
 
