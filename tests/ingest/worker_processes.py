@@ -20,7 +20,7 @@ from ingest import worker
 from ingest.jobs import command_of
 
 def stand_in(kind, key, switches):
-    if key == "documents":
+    if key == "documents" or "--real" in sys.argv:
         return command_of(kind, key, switches)
     return [sys.executable, sys.argv[2], key, *sorted(switches)]
 
@@ -40,11 +40,11 @@ def worker_command(home: Path) -> list[str]:
 class WorkerProcess:
     """A worker; ended at the end of the block where it still runs."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, is_real: bool = False) -> None:
+        """Start it; its work is played, except on the folder "documents", unless `is_real`."""
         self.home = home
-        self.process = subprocess.Popen(
-            worker_command(home), cwd=home, stderr=subprocess.PIPE, text=True
-        )
+        command = [*worker_command(home), *(["--real"] if is_real else [])]
+        self.process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self) -> "WorkerProcess":
         return self
