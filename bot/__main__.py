@@ -230,9 +230,12 @@ def _chat(*, is_refreshing: bool, has_worker: bool) -> None:
             app = runner.run(stack.enter_async_context(open_app(settings, _say)))
             runner.run(_index(app, is_refreshing=is_refreshing))
             if has_worker:
-                from bot.background import train_first, worker_beside
+                from bot.background import worker_beside
 
                 runner.run(stack.enter_async_context(worker_beside(settings)))
+            if is_refreshing:
+                from bot.background import train_first
+
                 runner.run(train_first(app, _say))
             talk(app.assistant(), runner.run, Console())
         finally:
