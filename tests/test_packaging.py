@@ -138,7 +138,7 @@ def test_compose_has_no_password_of_its_own() -> None:
         for name, value in service["environment"].items()
         if "PASSWORD" in name
     ]
-    assert len(passwords) == 2
+    assert len(passwords) == len(services())
     assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
     assert "@postgres" in services()["serve"]["environment"]["DATABASE_URL"]
     assert not re.search(r"://[^@]*:[^@]*@", services()["serve"]["environment"]["DATABASE_URL"])
