@@ -60,7 +60,9 @@ def test_each_message_takes_the_way_of_its_intent_once_the_classifier_is_trained
     assert "five working days" in before.stdout
     result = retrained(team)
     assert result["is_live"] is True
-    after = supportbot(team, "chat", said=said + "sing a lullaby about the seventh moon of jupiter\n")
+    after = supportbot(
+        team, "chat", said=said + "sing a lullaby about the seventh moon of jupiter\n"
+    )
     assert "Hello! What can I help you with?" in after.stdout
     assert "Refunds are paid within five working days. [1]" in after.stdout
     assert "I have noted your message for the team." in after.stdout
