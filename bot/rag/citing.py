@@ -118,9 +118,12 @@ class CitationChecker:
         before = None
         while before != text:
             before = text
-            text = MARKS.sub(lambda mark: mark[0] if self._numbers_in(mark[0]) else "", text)
-            text = unlinked(text)
+            text = unlinked(MARKS.sub(self._valid, text))
         return text
+
+    def _valid(self, marks: re.Match[str]) -> str:
+        """Of marks those that name a passage, in brackets, which links are looked for behind."""
+        return _spaced(marks[0], self._numbers_in(marks[0]))
 
     def _named(self, text: str) -> bool:
         """Whether a mark in the cleaned text names a passage."""
@@ -136,11 +139,15 @@ class CitationChecker:
         return _outside_code(text, lambda prose: MARKS.sub(self._renumber, prose), str)
 
     def _renumber(self, marks: re.Match[str]) -> str:
-        new = [
-            f"[{self._numbers.setdefault(named, len(self._numbers) + 1)}]"
-            for named in self._numbers_in(marks[0])
-        ]
-        return " " * marks[0].startswith((" ", "\t")) + "".join(new)
+        named = self._numbers_in(marks[0])
+        numbers = [self._numbers.setdefault(n, len(self._numbers) + 1) for n in named]
+        return _spaced(marks[0], numbers)
+
+
+def _spaced(marks: str, numbers: Sequence[int]) -> str:
+    """Marks of these numbers, with a space in front where there was one."""
+    written = "".join(f"[{number}]" for number in numbers)
+    return f" {written}" if written and marks.startswith((" ", "\t")) else written
 
 
 def _outside_code(text: str, prose: Callable[[str], str], code: Callable[[str], str]) -> str:

@@ -17,6 +17,8 @@ CONDENSE_SECONDS = 10.0
 MAX_CHARACTERS = 4000
 # With more words of content than this, a question says what it is about, also where it points back.
 MAX_CONTENT = 4
+# So many words of content replace something in the question before.
+MAX_REPLACING = 3
 
 WORD = re.compile(r"[^\W_]+(?:['’._-][^\W_]+)*")
 POLITE = r"\s*(?:(?:ok(?:ay)?|yes|no|thanks?|thank you|hm+|cool|great)[,.!]*\s+)*"
@@ -35,14 +37,16 @@ POINTING_WORDS = """
 that this those these them they their theirs there then one ones another others same too its
 """
 POINTING = frozenset(POINTING_WORDS.split())
+# "It" alone proves nothing: "Does it phone home?" stands alone.
+PRONOUNS = POINTING | {"it"}
 # Words that say nothing of what a question is about.
 EMPTY_WORDS = """
-a about again all also always an and any anything are as at be been before but by can could
-did do does doing done for from get gets getting go had has have having here how i if in into
-is it just know like make makes many may me mean means might more most much must my need needs
-no not now of often on only or other our out please shall should show so some still such
-supportbot tell than the to up us use used using want was we were what when where which who
-whom whose why will with work works would yes you your
+a about again all also always an and any anything are as at be been before but by can could did do
+does doing done for from get gets getting go had has have having here happen happens how i if in
+into is it just know like long make makes many may me mean means might more most much must my need
+needs no not now of often on only or other our out please shall should show so some still such
+supportbot take takes tell than the to up us use used using want was we were what when where which
+who whom whose why will with work works would yes you your
 """
 EMPTY = frozenset(EMPTY_WORDS.split()) | POINTING
 
@@ -88,6 +92,18 @@ async def standalone(
 
 
 def joined(question: str, earlier: Sequence[str]) -> str:
-    """The last earlier question that stands alone with this one behind it (oldest first)."""
+    """The last earlier question that stands alone with this one behind it (oldest first).
+
+    What a short follow-up says takes the place of the last thing that the earlier one said, as in
+    "on Slack?", "and on Discord?"; one with a pronoun needs it.
+    """
     anchors = [asked for asked in earlier if is_plain(asked)]
-    return f"{anchors[-1]} {question}"[-MAX_CHARACTERS:] if anchors else question
+    if not anchors:
+        return question
+    anchor = anchors[-1]
+    said = [word for word in WORD.finditer(anchor) if word[0].lower() not in EMPTY]
+    words = {word.lower() for word in WORD.findall(question)}
+    is_other = 1 <= len(content(question)) <= MAX_REPLACING and not words & PRONOUNS
+    if is_other and len(said) > 1:
+        anchor = anchor[: said[-1].start()].rstrip() + anchor[said[-1].end() :]
+    return f"{anchor} {question}"[-MAX_CHARACTERS:]

@@ -131,6 +131,8 @@ def _arguments(spec: ModelSpec) -> dict[str, Any]:
         "api_key": spec.api_key or "none",
         "timeout": spec.timeout_seconds,
         "max_retries": 0,
+        # A handshake more per answer, and no connection that died in a pool or is never closed.
+        "default_headers": {"Connection": "close"},
     }
     if name == "anthropic":
         address = {"base_url": spec.base_url} if spec.base_url else {}
