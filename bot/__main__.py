@@ -75,21 +75,22 @@ def ask(
     """Answer one question and exit: 0 answered, 3 not sure, 1 failed."""
     from bot.app import open_app
     from bot.messages import Outcome, Turn
-    from bot.platforms.terminal import question_of, show
+    from bot.platforms import terminal
 
     settings = _settings()
 
     async def answer() -> Turn:
         async with open_app(settings, _say) as app:
             await _index(app, is_refreshing=refresh)
-            return await app.assistant().answer(question_of(question))
+            asked = terminal.question_of(question)
+            if as_json:
+                return await app.assistant().answer(asked)
+            return await terminal.ask(app.assistant(), asked, Console())
 
     turn = _run(answer())
     if as_json:
         passages = {"passages": [asdict(passage.scores) for passage in turn.answer.passages]}
         _print_json({"turn": turn.id} | asdict(turn.answer) | passages)
-    else:
-        show(turn.answer, Console())
     codes = {Outcome.ANSWERED: 0, Outcome.ABSTAINED: ABSTAINED}
     raise typer.Exit(codes.get(turn.answer.outcome, 1))
 

@@ -21,6 +21,8 @@ from bot.intents.catalog import Catalog, load_catalog
 from bot.intents.registry import LiveClassifier
 from bot.intents.routing import Router
 from bot.packaged import packaged
+from bot.rag.generative import Writer
+from bot.rag.language_model import LanguageModel, ModelSpec
 from bot.rag.retriever import Limits, Retriever
 from bot.settings import Settings
 from bot.storage import documents, encoders, migrate, runs
@@ -53,7 +55,15 @@ class App:
             Router(self.catalog, self.live, self.settings.intents.min_confidence),
             answers.min_confidence,
             answers.max_quotes,
+            self.writer(),
         )
+
+    def writer(self) -> Writer | None:
+        """What writes answers with the language model of the settings; None without one."""
+        spec = model_spec(self.settings)
+        if spec is None:
+            return None
+        return Writer(LanguageModel(spec), spec.timeout_seconds, self.settings.answers.max_quotes)
 
     async def unindexed_sources(self) -> list[str]:
         """Sources that were never completely indexed."""
@@ -65,6 +75,21 @@ class App:
         return await documents.count_of_other_encoders(self.engine, self.encoder_id)
 
 
+def model_spec(settings: Settings) -> ModelSpec | None:
+    """The language model of the settings; None without one."""
+    if settings.llm is None:
+        return None
+    secrets = settings.secrets
+    keys = {"openai": secrets.openai_api_key, "anthropic": secrets.anthropic_api_key}
+    key = keys.get(settings.llm.partition("/")[0])
+    return ModelSpec(
+        settings.llm,
+        settings.llm_base_url,
+        key.get_secret_value() if key else None,
+        settings.llm_timeout_seconds,
+    )
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, say: Say = log.info) -> AsyncIterator[App]:
     """The app, its database migrated and its encoder loaded; closed again at the end.
@@ -72,8 +97,11 @@ async def open_app(settings: Settings, say: Say = log.info) -> AsyncIterator[App
     `say` is told what a first start waits for.
 
     Raises:
-        SupportbotError: the database or the encoder cannot be used; the message says why.
+        SupportbotError: the database, the encoder or the language model cannot be used; the
+            message says why.
     """
+    if spec := model_spec(settings):
+        spec.check()
     catalog = load_catalog(settings.intents.catalog)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings, say))

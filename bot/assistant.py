@@ -12,8 +12,10 @@ from bot.errors import RatingError, SupportbotError
 from bot.intents.catalog import Intent, Route
 from bot.intents.routing import Router
 from bot.messages import OUT_OF_SCOPE, Answer, Outcome, Prediction, Question, Rating, Turn
+from bot.rag import followup
 from bot.rag.confidence import confidence_in
 from bot.rag.extractive import abstain, quote
+from bot.rag.generative import OnText, Writer
 from bot.rag.retriever import Retriever
 from bot.storage import ratings, turns
 
@@ -31,14 +33,21 @@ class Assistant:
     router: Router
     min_confidence: float = 0.5
     max_quotes: int = 3
+    writer: Writer | None = None
 
-    async def answer(self, question: Question) -> Turn:
-        """The turn of a question; it never raises: what goes wrong is the answer."""
+    async def answer(
+        self, question: Question, on_text: OnText | None = None, stop: asyncio.Event | None = None
+    ) -> Turn:
+        """The turn of a question; it never raises: what goes wrong is the answer.
+
+        With a language model `on_text` is told the answer while it is written, in pieces that put
+        together are its text, and `stop` ends it early; other answers come whole.
+        """
         started = time.perf_counter()
         question = replace(question, text=_storable(question.text))
         prediction = None
         try:
-            prediction, answer = await self.compose(question)
+            prediction, answer = await self.compose(question, on_text, stop)
         except SupportbotError as error:
             answer = Answer(Outcome.FAILED, str(error))
         except Exception:
@@ -67,19 +76,30 @@ class Assistant:
         if not await ratings.save(self.engine, replace(rating, comment=comment)):
             raise RatingError("That answer is no longer stored, so it cannot be rated.")
 
-    async def compose(self, question: Question) -> tuple[Prediction | None, Answer]:
-        """What the question is taken for and the answer, stored nowhere; errors are raised.
-
-        The search does not wait for the classifier: most questions need it, and the two run on
-        different processors.
-        """
-        text = question.text
-        if refusal := _refusal(text):
+    async def compose(
+        self, question: Question, on_text: OnText | None = None, stop: asyncio.Event | None = None
+    ) -> tuple[Prediction | None, Answer]:
+        """What the question is taken for and the answer, stored nowhere; errors are raised."""
+        if refusal := _refusal(question.text):
             return None, refusal
-        vector = await self.retriever.encode(text)
+        text = await self._standalone(question)
+        return await self._compose(question, text, on_text, stop)
+
+    async def _compose(
+        self, question: Question, text: str, on_text: OnText | None, stop: asyncio.Event | None
+    ) -> tuple[Prediction | None, Answer]:
+        """The answer to the question in these words; in its own where these find nothing.
+
+        The intent is always that of what was asked, as the classifier learns from that. The search
+        does not wait for the classifier: most questions need it, and the two run on different
+        processors.
+        """
+        asked = vector = await self.retriever.encode(question.text)
+        if text != question.text:
+            vector = await self.retriever.encode(text)
         principals = question.conversation.principals
         prediction, passages = await asyncio.gather(
-            self.router.predict(text, vector),
+            self.router.predict(question.text, asked),
             self.retriever.search(text, vector, principals),
         )
         intent = self.router.intent_of(prediction)
@@ -91,10 +111,27 @@ class Assistant:
                 passages = own
         confidence = confidence_in(passages)
         if confidence.about >= self.min_confidence:
+            if self.writer:
+                answer = await self.writer.write(text, passages, confidence, on_text, stop)
+                return prediction, answer
             return prediction, quote(passages, confidence, self.max_quotes)
+        if text != question.text:
+            return await self._compose(question, question.text, on_text, stop)
         if intent is not None and intent.reply:
             return prediction, said(intent)
         return prediction, abstain(passages, confidence)
+
+    async def _standalone(self, question: Question) -> str:
+        """The question as it reads without what was said before it."""
+        if followup.is_plain(question.text):
+            return question.text
+        try:
+            earlier = await turns.recent(self.engine, question.conversation)
+        except (SQLAlchemyError, OSError):
+            log.warning("a question is answered alone: what came before it cannot be read")
+            return question.text
+        model = self.writer.model if self.writer else None
+        return await followup.standalone(question.text, earlier, model)
 
     async def _save(self, turn: Turn) -> int | None:
         """The turn's id; None where the database is away, which must not cost the answer."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from bot.app import database_url, open_app
+from bot.app import database_url, model_spec, open_app
 from bot.errors import SupportbotError
 from bot.settings import Settings, load_settings
 from bot.storage.database import check, explain, is_recommended, open_setup_engine
@@ -38,7 +38,7 @@ async def examine(directory: Path) -> list[Check]:
         return [*checks, Check("settings", False, "wrong", str(error))]
     checks.append(Check("settings", True, f"{len(settings.sources)} sources"))
     checks += [check async for check in _services(settings)]
-    return [*checks, *_tokens(settings)]
+    return [*checks, _language_model(settings), *_tokens(settings)]
 
 
 def show_checks(checks: list[Check], console: Console) -> None:
@@ -105,6 +105,18 @@ async def _services(settings: Settings) -> AsyncIterator[Check]:
                 )
     except SupportbotError as error:
         yield Check("services", False, type(error).__name__, str(error))
+
+
+def _language_model(settings: Settings) -> Check:
+    """Whether it can be opened; it is not asked anything, which would cost money."""
+    spec = model_spec(settings)
+    if spec is None:
+        return Check("language model", True, "none, so answers are quotes")
+    try:
+        spec.check()
+    except SupportbotError as error:
+        return Check("language model", False, spec.name, str(error))
+    return Check("language model", True, spec.name)
 
 
 def _tokens(settings: Settings) -> list[Check]:

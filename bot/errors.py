@@ -49,3 +49,7 @@ class JobError(SupportbotError):
 
 class DocumentRejectedError(SupportbotError):
     """One document cannot be indexed; the message is the reason a person reads."""
+
+
+class LanguageModelError(SupportbotError):
+    """The language model of the settings cannot be opened: its package or its key is missing."""

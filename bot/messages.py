@@ -138,13 +138,17 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the bot says to a question; `text` is Markdown with citation marks like `[1]`."""
+    """What the bot says to a question; `text` is Markdown with citation marks like `[1]`.
+
+    `is_stopped` where a person ended it before it was whole.
+    """
 
     outcome: Outcome
     text: str
     citations: tuple[Citation, ...] = ()
     confidence: Confidence | None = None
     passages: tuple[Passage, ...] = ()
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,12 @@ def _address(url: str) -> str:
     return url
 
 
+def _address_of_a_model(url: str, info: ValidationInfo) -> str:
+    if not info.data.get("llm"):
+        raise ValueError("is of no use without a model. Write `llm` too, or delete this key")
+    return _address(url)
+
+
 def _pattern(pattern: str) -> str:
     from pathspec import GitIgnoreSpec
 
@@ -231,6 +237,21 @@ class FileSettings(Section):
         max_length=127,
         pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$",
         description='a text-search configuration of Postgres, such as "english" or "simple"',
+    )
+    llm: str | None = Field(
+        default=None,
+        max_length=255,
+        pattern=r"^(openai|anthropic|ollama)/[^\s\x00-\x1f]+$",
+        description='a provider and a model, such as "openai/gpt-5-mini", "anthropic/…" or '
+        '"ollama/…"',
+    )
+    llm_base_url: (
+        Annotated[str, Field(pattern=r"^[^\s<>\"\\]+$"), AfterValidator(_address_of_a_model)] | None
+    ) = Field(
+        default=None, description='the web address of the API, such as "http://127.0.0.1:8000/v1"'
+    )
+    llm_timeout_seconds: StrictFloat = Field(
+        default=60.0, ge=1, le=600, description="a number of seconds from 1 to 600"
     )
     encoder: EncoderSettings = Field(
         default_factory=EncoderSettings, description="its keys below a line [encoder]"

@@ -3,9 +3,12 @@
 import getpass
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
+from rich.live import Live
 from rich.markdown import Markdown
 from rich.markup import escape
 
@@ -19,9 +22,35 @@ PROMPT = "you › "
 GOODBYE = {"exit", "quit", "bye", ":q"}
 
 
-def question_of(text: str) -> Question:
-    """A question asked in this terminal by whoever is logged in."""
-    return Question(text, Person(PLATFORM, _login()), Conversation(PLATFORM, _login()))
+def question_of(text: str, conversation: str | None = None) -> Question:
+    """A question asked in this terminal by whoever is logged in; alone, or in a conversation."""
+    place = Conversation(PLATFORM, conversation or new_conversation())
+    return Question(text, Person(PLATFORM, _login()), place)
+
+
+def new_conversation() -> str:
+    """The id of a conversation that nothing was said in yet."""
+    return uuid4().hex
+
+
+async def ask(assistant: Assistant, question: Question, console: Console) -> Turn:
+    """The turn of a question, its answer shown: on a terminal while it is written, elsewhere whole.
+
+    What was shown meanwhile is wiped for the whole, so that it stands there once.
+    """
+    written = Markdown("")
+    with ExitStack() as live:
+
+        async def on_text(piece: str) -> None:
+            nonlocal written
+            if not written.markup:
+                display = Live(get_renderable=lambda: written, console=console, transient=True)
+                live.enter_context(display)
+            written = Markdown(written.markup + piece, hyperlinks=False)
+
+        turn = await assistant.answer(question, on_text if console.is_terminal else None)
+    show(turn.answer, console)
+    return turn
 
 
 def show(answer: Answer, console: Console) -> None:
@@ -58,14 +87,15 @@ def chat(assistant: Assistant, run: Callable[..., Any], console: Console) -> Non
             style="dim",
         )
 
-    def ask(prompt: str) -> str:
+    def typed(prompt: str) -> str:
         return input(prompt if is_typed else "")
 
+    conversation = new_conversation()
     last: Turn | None = None
     while True:
         try:
-            line = ask(PROMPT)
-            rating = last and rating_of(line, last, assistant.router.catalog, ask, console)
+            line = typed(PROMPT)
+            rating = last and rating_of(line, last, assistant.router.catalog, typed, console)
         except EOFError:
             return
         except UnicodeDecodeError:
@@ -76,8 +106,7 @@ def chat(assistant: Assistant, run: Callable[..., Any], console: Console) -> Non
         if rating:
             run(_rate(assistant, rating, console))
         elif line.strip():
-            last = run(assistant.answer(question_of(line)))
-            show(last.answer, console)
+            last = run(ask(assistant, question_of(line, conversation), console))
             console.print()
 
 

@@ -12,11 +12,16 @@ MAX_DISTANCE = 0.25
 MAX_ANNOUNCED = 6
 
 
-def quote(passages: Sequence[Passage], confidence: Confidence, max_quotes: int) -> Answer:
-    """The answer quoted from `passages` (best first, at least one): whole units, in order."""
+def quote(
+    passages: Sequence[Passage], confidence: Confidence, max_quotes: int, first_number: int = 1
+) -> Answer:
+    """The answer quoted from `passages` (best first, at least one): whole units, in order.
+
+    Its citations are numbered from `first_number`.
+    """
     chosen = _choose(passages, max_quotes)
     paragraphs, citations = [], []
-    for number, (passage, units) in enumerate(chosen, start=1):
+    for number, (passage, units) in enumerate(chosen, start=first_number):
         # A mark behind a closing fence or a table's last row would break either.
         gap = "\n\n" if units[-1].kind in "ct" else " "
         paragraphs.append(f"{_quoted(passage, units)}{gap}[{number}]")

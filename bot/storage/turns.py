@@ -6,7 +6,7 @@ from dataclasses import asdict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.messages import Turn
+from bot.messages import Conversation, Exchange, Turn
 
 SAVE = text(
     "INSERT INTO turns (platform, conversation, person, question, outcome, answer, about, correct,"
@@ -14,6 +14,15 @@ SAVE = text(
     " timings_ms) VALUES (:platform, :conversation, :person, :question, :outcome, :answer, :about,"
     " :correct, :intent, :intent_confidence, CAST(:alternatives AS jsonb), :version,"
     " CAST(:citations AS jsonb), CAST(:passages AS jsonb), CAST(:timings AS jsonb)) RETURNING id"
+)
+
+# What was asked longer ago than this, or before so many turns, is another talk.
+RECENT_MINUTES = 30
+RECENT_TURNS = 6
+
+RECENT = text(
+    "SELECT question, answer FROM turns WHERE platform = :platform AND conversation = :conversation"
+    " AND asked_at > now() - make_interval(mins => :minutes) ORDER BY id DESC LIMIT :turns"
 )
 
 
@@ -48,6 +57,19 @@ async def save(engine: AsyncEngine, turn: Turn) -> int:
             },
         )
     return stored
+
+
+async def recent(engine: AsyncEngine, conversation: Conversation) -> list[Exchange]:
+    """The last exchanges of this conversation and no other, oldest first."""
+    values = {
+        "platform": conversation.platform,
+        "conversation": conversation.id,
+        "minutes": RECENT_MINUTES,
+        "turns": RECENT_TURNS,
+    }
+    async with engine.connect() as connection:
+        rows = (await connection.execute(RECENT, values)).all()
+    return [Exchange(row.question, row.answer) for row in reversed(rows)]
 
 
 async def count(engine: AsyncEngine) -> dict[str, int]:
