@@ -1,6 +1,6 @@
 # Two images from one file; neither needs a secret to build.
 #   docker build --target serve  -t supportbot:serve .     answers; no torch in it
-#   docker build --target worker -t supportbot:worker .    also builds encoders; has torch
+#   docker build --target worker -t supportbot:worker .    reindexes and trains; has torch
 # CPU-only torch: --build-arg TORCH_INDEX=https://…
 
 FROM python:3.13-slim-bookworm AS python
@@ -45,9 +45,9 @@ HEALTHCHECK --interval=60s --timeout=20s --start-period=120s --retries=3 \
 
 FROM runtime AS worker
 COPY --from=build-worker /opt/venv /opt/venv
-CMD ["reindex"]
+CMD ["worker"]
 
 FROM runtime AS serve
 COPY --from=build-serve /opt/venv /opt/venv
 COPY --from=build-worker /opt/supportbot/encoders /opt/venv/lib/python3.13/site-packages/bot/_encoders
-CMD ["run"]
+CMD ["run", "--no-worker"]

@@ -1,7 +1,7 @@
 """`make bench`: quality on the tuning sets, speed beside the yardstick, latency at scale.
 
 `python -m benchmarks [quality] [intents] [speed] [scale] [intents_full] [--json FILE]`; all but
-the last, which takes a quarter of an hour, if none is named.
+the last, which takes 25 minutes, if none is named.
 """
 
 import argparse

@@ -7,12 +7,15 @@ yardstick's does.
 
 import argparse
 import asyncio
+import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contender import serve
+
+TICK_SECONDS = 0.01
 
 
 class Ours:
@@ -68,6 +71,33 @@ class Ours:
         started = time.perf_counter()
         taken = self.runner.run(ask_all())
         return {"per_second": len(texts) / (time.perf_counter() - started), "ms": taken}
+
+    def lag(self, texts: list[str], count: int, seconds: float) -> dict[str, Any]:
+        """`count` people asking again and again for so long; how late the event loop's timers are,
+        and what a question takes, in milliseconds."""
+        self._ready()
+        late: list[float] = []
+        taken: list[float] = []
+
+        async def watch() -> None:
+            while True:
+                started = time.perf_counter()
+                await asyncio.sleep(TICK_SECONDS)
+                late.append((time.perf_counter() - started - TICK_SECONDS) * 1000)
+
+        async def ask(number: int) -> None:
+            while time.perf_counter() < end:
+                taken.append(await self._ask(texts[number % len(texts)]))
+                number += count
+
+        async def work() -> None:
+            watching = asyncio.ensure_future(watch())
+            await asyncio.gather(*(ask(number) for number in range(count)))
+            watching.cancel()
+
+        end = time.perf_counter() + seconds
+        self.runner.run(work())
+        return {"lag_ms": late, "ms": taken, "has_torch": "torch" in sys.modules}
 
     def ingest(self, folder: str) -> dict[str, Any]:
         """Bring the index up to date with the folder."""
@@ -139,6 +169,7 @@ def main() -> None:
         {
             "question": ours.question,
             "askers": ours.askers,
+            "lag": ours.lag,
             "ingest": ours.ingest,
             "encoder_limit": ours.encoder_limit,
         }

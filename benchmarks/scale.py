@@ -11,7 +11,7 @@ from bot.encoder import Encoder
 from bot.messages import EVERYONE
 from bot.storage import documents, encoders, passages, vector_index
 from bot.storage.database import open_database
-from bot.storage.documents import ChunkRow, DocumentRow, PieceRow, to_halfvec
+from bot.storage.document_writing import ChunkRow, DocumentRow, PieceRow, replace, to_halfvec
 from bot.storage.passages import Search
 
 CHUNKS = 100_000
@@ -86,4 +86,4 @@ async def _store(engine, encoder_id: int, audience: int, batch: list) -> None:
         "synthetic", first.uri, first.uri, first.title, None, b"\0" * 32, audience, encoder_id,
         tuple(rows),
     )  # fmt: skip
-    await documents.replace(engine, document, vectors)
+    await replace(engine, document, vectors)

@@ -1,11 +1,13 @@
 """Ours beside the yardstick: same files, weights, Postgres and questions, in turns."""
 
 import shutil
+import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.contender import Contender
+from benchmarks.contender import Contender, ContenderError
 from benchmarks.datasets import squad_questions
 from benchmarks.files import change_files, source_bytes, write_files
 from benchmarks.measure import Row, interleave, median, percentile
@@ -16,6 +18,8 @@ CHANGED = 10
 ROUNDS = 3
 QUESTIONS = 120
 PEOPLE = 16
+BESIDE_TRAINING = 20
+LAG_SECONDS = 30
 
 
 class Speed:
@@ -39,7 +43,13 @@ class Speed:
 
     def rows(self) -> list[Row]:
         """Every comparison, in the order in which a user meets them."""
-        return [*self._ingestion(), *self._serving()]
+        return [
+            *self._ingestion(),
+            *self._questions("question", 1 / 3),
+            *self._retraining(),
+            *self._questions("question with its intent", 1 / 2),
+            *self._serving(),
+        ]
 
     def _started(self, stack: ExitStack) -> dict[str, Contender]:
         return {
@@ -83,6 +93,40 @@ class Speed:
                 median(changed["theirs"]), target=1 / 4),
         ]  # fmt: skip
 
+    def _retraining(self) -> list[Row]:
+        """How a serving process feels a training of the classifier, which it then uses."""
+        home = self.log.parent / "ours"
+        with Contender(self.commands["ours"], self.log) as contender, self.log.open("ab") as errors:
+            texts = squad_questions(QUESTIONS)
+            contender.call("askers", texts=texts[:20], count=1)
+            command = ("nice", "-n", "10", sys.executable, "-m", "bot.retraining")
+            started = time.perf_counter()
+            training = subprocess.Popen(
+                command, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                while b"fine-tuning" not in (line := training.stdout.readline()):  # type: ignore[union-attr]
+                    if not line:
+                        raise ContenderError(f"the retraining ended, see {self.log}")
+                beside = contender.call(
+                    "lag", texts=texts, count=BESIDE_TRAINING, seconds=LAG_SECONDS
+                )
+                training.communicate(timeout=600)
+            finally:
+                training.kill()
+        seconds = time.perf_counter() - started
+        return [
+            Row("event-loop lag beside a retraining, p99", "ms", percentile(beside["lag_ms"], 99),
+                target=100, note=f"{BESIDE_TRAINING} askers"),
+            Row("event-loop lag beside a retraining, most", "ms", max(beside["lag_ms"]),
+                target=1000),
+            Row("question beside a retraining, p95", "ms", percentile(beside["ms"], 95),
+                note=f"{BESIDE_TRAINING} askers"),
+            Row("torch in the serving process", "modules", float(beside["has_torch"]), target=0),
+            Row("retraining beside askers", "s", seconds),
+        ]  # fmt: skip
+
     def _ingests(self, pair: dict[str, Contender]):
         def call(contender: Contender):
             return lambda _: contender.call("ingest", folder=str(self.folder))["seconds"]
@@ -100,7 +144,6 @@ class Speed:
             pair = self._started(stack)
             for contender in pair.values():
                 contender.call("askers", texts=texts[:20], count=1)
-            alone = interleave(self._questions(pair, texts), len(texts))
             memory = {name: contender.rss_mib() for name, contender in pair.items()}
             many = interleave(
                 {
@@ -111,10 +154,6 @@ class Speed:
             )
         rate = {name: median([run["per_second"] for run in runs]) for name, runs in many.items()}
         return [
-            Row("question, p50", "ms", percentile(alone["ours"], 50),
-                percentile(alone["theirs"], 50), target=1 / 3, note="theirs: retrieval alone"),
-            Row("question, p95", "ms", percentile(alone["ours"], 95),
-                percentile(alone["theirs"], 95), target=1 / 2),
             Row(f"{PEOPLE} askers", "questions/s", rate["ours"], rate["theirs"], target=3,
                 more_is_better=True),
             Row("cold start to first answer", "s", median(starts["ours"]),
@@ -123,11 +162,24 @@ class Speed:
                 target=1 / 2),
         ]  # fmt: skip
 
-    def _questions(self, pair: dict[str, Contender], texts: list[str]):
-        return {
-            name: lambda turn, c=contender: c.call("question", text=texts[turn])["ms"]
-            for name, contender in pair.items()
-        }
+    def _questions(self, name: str, p50_target: float) -> list[Row]:
+        """One asker, ours and the yardstick's retrieval alone in turns."""
+        texts = squad_questions(QUESTIONS)
+        with ExitStack() as stack:
+            pair = self._started(stack)
+            for contender in pair.values():
+                contender.call("askers", texts=texts[:20], count=1)
+            calls = {
+                who: lambda turn, c=contender: c.call("question", text=texts[turn])["ms"]
+                for who, contender in pair.items()
+            }
+            taken = interleave(calls, len(texts))
+        return [
+            Row(f"{name}, p50", "ms", percentile(taken["ours"], 50),
+                percentile(taken["theirs"], 50), target=p50_target, note="theirs: retrieval alone"),
+            Row(f"{name}, p95", "ms", percentile(taken["ours"], 95),
+                percentile(taken["theirs"], 95), target=1 / 2),
+        ]  # fmt: skip
 
 
 def run(postgres: str, scratch: Path) -> list[Row]:

@@ -49,15 +49,19 @@ def main() -> None:
 
 
 @cli.command()
-def run() -> None:
+def run(
+    worker: Annotated[
+        bool, typer.Option(help="Work jobs beside, such as scheduled reindexes.")
+    ] = True,
+) -> None:
     """Bring the index up to date, then answer: in this terminal."""
-    _chat(is_refreshing=True)
+    _chat(is_refreshing=True, has_worker=worker)
 
 
 @cli.command()
 def chat() -> None:
     """Answer questions in this terminal from the index as it is."""
-    _chat(is_refreshing=False)
+    _chat(is_refreshing=False, has_worker=False)
 
 
 @cli.command()
@@ -111,6 +115,26 @@ def reindex(
     arguments += ["--json"] if as_json else []
 
     raise typer.Exit(_run(run_reindex(_settings(), *arguments)))
+
+
+@cli.command()
+def worker() -> None:
+    """Work jobs, such as scheduled reindexes and retrainings, until Ctrl-C."""
+    from bot.background import become_worker
+
+    become_worker(_settings())
+
+
+@cli.command()
+def retrain(as_json: Json = False) -> None:
+    """Train the classifier anew from the catalog, and wait for the end."""
+    from bot.background import line, shown
+    from bot.background import retrain as request_retraining
+
+    with shown(notices) as show:
+        job = _run(request_retraining(_settings(), "terminal", show, _say))
+    _print_json(job.as_values()) if as_json else typer.echo(line(job))
+    raise typer.Exit(0 if job.state == "succeeded" else 1)
 
 
 @cli.command()
@@ -194,7 +218,7 @@ def current() -> None:
     typer.echo(_run(database_revision(_settings())))
 
 
-def _chat(*, is_refreshing: bool) -> None:
+def _chat(*, is_refreshing: bool, has_worker: bool) -> None:
     from contextlib import AsyncExitStack
 
     from bot.app import open_app
@@ -206,6 +230,14 @@ def _chat(*, is_refreshing: bool) -> None:
         try:
             app = runner.run(stack.enter_async_context(open_app(settings, _say)))
             runner.run(_index(app, is_refreshing=is_refreshing))
+            if has_worker:
+                from bot.background import worker_beside
+
+                runner.run(stack.enter_async_context(worker_beside(settings)))
+            if is_refreshing:
+                from bot.background import train_first
+
+                runner.run(train_first(app, _say))
             talk(app.assistant(), runner.run, Console())
         finally:
             runner.run(stack.aclose())

@@ -39,6 +39,14 @@ class SourceError(SupportbotError):
     """A source of documents cannot be listed or read."""
 
 
+class SourceBusyError(SourceError):
+    """A source is being reindexed by another process."""
+
+
+class JobError(SupportbotError):
+    """A background job is unknown or ended without success."""
+
+
 class DocumentRejectedError(SupportbotError):
     """One document cannot be indexed; the message is the reason a person reads."""
 

@@ -62,7 +62,7 @@ async def evaluate_questions(assistant: Assistant, asked: Sequence[Asked]) -> di
     answered = refused = 0
     missed = []
     for item in asked:
-        answer = (await assistant.answer(question_of(item.question))).answer
+        _, answer = await assistant.compose(question_of(item.question))
         uris = list(dict.fromkeys(passage.uri for passage in answer.passages))
         is_answered = answer.outcome is Outcome.ANSWERED
         if item.uri is None:

@@ -1,8 +1,7 @@
 """`python -m bot.retraining`: train a classifier, judge it beside the live one, promote the better.
 
-Runs in a process of its own, as training needs torch and every processor for minutes. Progress is
-JSON lines on standard output: {"progress": 0.42, "note": "…", "seconds_left": 40}, at last
-{"result": {…}}. What goes wrong is one sentence on standard error, with exit status 1.
+Runs in a process of its own, as training needs torch and every processor for minutes; it speaks as
+`bot.child` says.
 """
 
 import asyncio
@@ -14,14 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bot.app import App, open_app
+from bot.child import end_with_parent, report, report_failure, report_result
 from bot.encoder import Encoder
-from bot.errors import SupportbotError
+from bot.errors import SupportbotError, TrainingError
 from bot.intents import registry
 from bot.intents.dataset import Example, Split, examples_of, names_of, split
 from bot.intents.evaluation import Metrics, measure, refusal
@@ -31,10 +32,13 @@ from bot.storage import classifiers
 
 Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
+SNAPSHOT = "dataset.jsonl"
 
 
 async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     """Train on the catalog; store the version and promote it, or say why not.
+
+    Where the live version was trained on the same data in the same way, it stays.
 
     Raises:
         SupportbotError: there is too little to train on, or a file cannot be used.
@@ -46,49 +50,54 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     data = split(examples_of(app.catalog))
     training = (*data.training, *names_of(app.catalog))
     settings = app.settings.intents
+    plan = Plan(settings.model, settings.keep_in_scope)
+    snapshot = _snapshot(Split(training, data.test), plan, app.encoder.manifest.fingerprint)
+    live = await classifiers.live_id(app.engine)
+    if (
+        live is not None
+        and (await classifiers.file_hashes(app.engine, live)).get(SNAPSHOT)
+        == sha256(snapshot).hexdigest()
+    ):
+        return {"version": live, "is_live": True, "skipped": "Nothing has changed since."}
     with tempfile.TemporaryDirectory(dir=app.settings.data_directory) as scratch:
         folder = Path(scratch) / "version"
-        plan = Plan(settings.model, settings.keep_in_scope)
         trained = await train(training, names, app.encoder, plan, folder, tell)
         tell(0.99, "judging it beside the live version")
-        metrics = await _judge(app.encoder, folder, names, data.test)
-        live, live_metrics = await _live(app, data.test)
-        report = {
+        metrics = await _judge(app.encoder, folder, data.test)
+        live_metrics = await _judge_live(app, live, data.test)
+        figures = {
             "examples": len(training),
             "seconds": round(time.monotonic() - started, 1),
             "trained": asdict(trained),
             "test": asdict(metrics),
             "live_test": asdict(live_metrics) if live_metrics else None,
         }
-        _write_snapshot(folder / "dataset.jsonl", Split(training, data.test))
+        (folder / SNAPSHOT).write_bytes(snapshot)
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         version = await classifiers.add(
-            app.engine, classifiers.NewVersion(app.encoder_id, live, names, report, files)
+            app.engine, classifiers.NewVersion(app.encoder_id, live, names, figures, files)
         )
     reason = refusal(metrics, live_metrics)
     if not reason and not await classifiers.promote(app.engine, version, instead_of=live):
         reason = "Another version went live meanwhile. Retrain again to compare with that one."
     if reason:
         await classifiers.refuse(app.engine, version, reason)
-    return {"version": version, "is_live": not reason, "refusal": reason or None} | report
+    return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
 
 
-async def _live(app: App, test: Sequence[Example]) -> tuple[int | None, Metrics | None]:
-    """The live version, and how it does on the test if it knows the same intents."""
-    live = await classifiers.live_id(app.engine)
+async def _judge_live(app: App, live: int | None, test: Sequence[Example]) -> Metrics | None:
+    """How the live version does on the test, if it knows the same intents."""
     found = await classifiers.find(app.engine, live) if live is not None else None
     if found is None or set(found.intents) != set(app.catalog.names):
-        return live, None
+        return None
     cache = app.settings.data_directory / "classifiers"
     folder = await registry.fetch(app.engine, found.id, cache)
     if read_model(folder).fingerprint != app.encoder.manifest.fingerprint:
-        return live, None
-    return live, await _judge(app.encoder, folder, found.intents, test)
+        return None
+    return await _judge(app.encoder, folder, test)
 
 
-async def _judge(
-    encoder: Encoder, folder: Path, names: Sequence[str], test: Sequence[Example]
-) -> Metrics:
+async def _judge(encoder: Encoder, folder: Path, test: Sequence[Example]) -> Metrics:
     """The metrics of a version as it serves."""
     model, tuned = read_model(folder), Encoder(folder)
     try:
@@ -102,16 +111,16 @@ async def _judge(
     return measure(model.blend.probabilities(views), is_in_scope, labels, model.names)
 
 
-def _write_snapshot(path: Path, data: Split) -> None:
-    """What was trained on and tested with, a line of JSON each."""
-    with path.open("w", encoding="utf-8") as file:
-        for part, examples in (("training", data.training), ("test", data.test)):
-            for example in examples:
-                file.write(json.dumps({"part": part} | asdict(example), ensure_ascii=False) + "\n")
+def _snapshot(data: Split, plan: Any, fingerprint: str) -> bytes:
+    """What is trained on and tested with, and how: JSON, an example a line."""
+    lines: list[dict[str, Any]] = [asdict(plan) | {"encoder": fingerprint}]
+    for part, examples in (("training", data.training), ("test", data.test)):
+        lines += [{"part": part} | asdict(example) for example in examples]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
 class Telling:
-    """Progress as JSON lines, at most one a second, with the time left."""
+    """Progress, at most once a second, with the time left."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -124,12 +133,12 @@ class Telling:
             return
         self._told_at = now
         taken = now - self._started
-        left = round(taken / share - taken) if share > 0.02 else None
-        _print({"progress": round(share, 3), "note": note, "seconds_left": left})
+        report(round(share, 3), note, round(taken / share - taken) if share > 0.02 else None)
 
 
 def main() -> None:
-    """Retrain with the settings of this folder."""
+    """Retrain with the settings of this folder, as a job's child."""
+    end_with_parent()
     # Waiting threads that spin would take the processors from the bot's own.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -139,18 +148,17 @@ def main() -> None:
             return await retrain(app, Telling())
 
     try:
-        _print({"result": asyncio.run(work())})
+        report_result(asyncio.run(work()))
     except SupportbotError as error:
-        sys.exit(str(error))
+        report_failure(error)
+        sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        sys.exit(f"Training needs the package {error.name!r}. Run: pip install 'supportbot[train]'")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _print(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+        report_failure(
+            TrainingError(
+                f"Training needs the package {error.name!r}. Run: pip install 'supportbot[train]'"
+            )
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from bot.cron import read_cron
 from bot.messages import EVERYONE
 from bot.packaged import packaged
 
@@ -109,6 +110,14 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
+def _times(cron: str) -> str:
+    if cron:
+        read_cron(cron)
+    return cron
+
+
+CRON = 'five fields of cron in UTC, such as "0 3 * * *", or "" for never'
+Schedule = Annotated[str, AfterValidator(_times)]
 Folder = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing_folder)]
 Patterns = tuple[Annotated[str, Field(min_length=1), AfterValidator(_pattern)], ...]
 Principal = Annotated[str, Field(pattern=r"^(everyone|[a-z]+:\S+)$")]
@@ -144,7 +153,7 @@ class SearchSettings(Section):
         default=5_000, ge=0, le=10_000_000, description="a whole number from 0 to 10000000"
     )
     candidates: StrictInt = Field(
-        default=100, ge=10, le=1000, description="a whole number from 10 to 1000"
+        default=40, ge=10, le=1000, description="a whole number from 10 to 1000"
     )
 
 
@@ -172,6 +181,20 @@ class DatabaseSettings(Section):
     pool_size: StrictInt = Field(default=5, ge=1, le=50, description="a whole number from 1 to 50")
 
 
+class JobSettings(Section):
+    """How long work in the background may take."""
+
+    deadline_minutes: StrictInt = Field(
+        default=360, ge=1, le=10_080, description="a whole number from 1 to 10080"
+    )
+
+
+class RetrainingSettings(Section):
+    """When the classifier learns from what was rated."""
+
+    schedule: Schedule = Field(default="30 3 * * *", description=CRON)
+
+
 class SourceSettings(Section):
     """A folder of documents. Without `include` every kind of file that can be read is taken."""
 
@@ -193,6 +216,7 @@ class SourceSettings(Section):
         min_length=1,
         description='a list such as ["everyone"] or ["slack:C0123", "team:support"]',
     )
+    schedule: Schedule = Field(default="0 3 * * *", description=CRON)
 
 
 def _or_handbook(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
@@ -243,6 +267,12 @@ class FileSettings(Section):
     )
     database: DatabaseSettings = Field(
         default_factory=DatabaseSettings, description="its keys below a line [database]"
+    )
+    jobs: JobSettings = Field(
+        default_factory=JobSettings, description="its keys below a line [jobs]"
+    )
+    retraining: RetrainingSettings = Field(
+        default_factory=RetrainingSettings, description="its keys below a line [retraining]"
     )
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_or_handbook)] = Field(
         default=(), description="the keys of each source below a line [[sources]]"

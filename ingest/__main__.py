@@ -6,16 +6,19 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import open_app, open_engine
-from bot.errors import SourceError, SupportbotError
+from bot.child import TRY_AGAIN, end_with_parent, report_failure, report_result
+from bot.child import report as report_progress
+from bot.errors import DatabaseError, SourceBusyError, SourceError, SupportbotError
 from bot.settings import load_settings
 from bot.settings_schema import HANDBOOK, SourceSettings
 from bot.storage import documents, vector_index, words
@@ -25,6 +28,7 @@ from ingest.pipeline import Progress as Tell
 from ingest.sources.folder import FolderSource
 
 PLAIN_SECONDS = 10.0
+BUSY_SECONDS = 1.0
 SHOWN_PROBLEMS = 20
 
 notices = Console(stderr=True, highlight=False)
@@ -38,8 +42,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--forget", action="store_true")
     parser.add_argument("--quiet", action="store_true", help="say nothing where nothing changed")
+    parser.add_argument("--as-job", action="store_true", help="talk to a worker, as bot.child says")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if arguments.as_job:
+        sys.exit(run_as_job(*arguments.sources, allow_shrink=arguments.allow_shrink))
     try:
         if arguments.forget:
             asyncio.run(forget(arguments.sources))
@@ -59,8 +66,32 @@ def main() -> None:
     sys.exit(1 if any(report.problems for report in reports) else 0)
 
 
-async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
+def run_as_job(source: str, *, allow_shrink: bool) -> int:
+    """Reindex a source for a worker, which hears of it as `bot.child` says; the exit status."""
+    end_with_parent()
+    try:
+        (report,) = asyncio.run(
+            reindex([source], allow_shrink=allow_shrink, told=told_to_worker, is_patient=True)
+        )
+        if not report.is_complete:
+            raise SourceError(" ".join(report.problems))
+    except SupportbotError as error:
+        report_failure(error)
+        return TRY_AGAIN if isinstance(error, DatabaseError) else 1
+    report_result(asdict(report))
+    return 0
+
+
+async def reindex(
+    names: list[str],
+    *,
+    allow_shrink: bool,
+    told: Callable[[str], AbstractContextManager[Tell]] | None = None,
+    is_patient: bool = False,
+) -> list[Report]:
     """Reindex the sources of these names, all if there are none.
+
+    `told` shows the progress of a source; `is_patient` waits for another reindex of it to end.
 
     Raises:
         SourceError: there is no source of such a name, or it is being reindexed already.
@@ -77,16 +108,28 @@ async def reindex(names: list[str], *, allow_shrink: bool) -> list[Report]:
             pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
             reports = []
             for source in [known[name] for name in names] or settings.sources:
-                with told(source.name) as tell:
-                    reports.append(
-                        await pipeline.reindex(
-                            open_source(source), allow_shrink=allow_shrink, progress=tell
-                        )
+                with (told or told_to_person)(source.name) as tell:
+                    work = partial(
+                        pipeline.reindex,
+                        open_source(source),
+                        allow_shrink=allow_shrink,
+                        progress=tell,
                     )
+                    reports.append(await (when_free(work) if is_patient else work()))
         await vector_index.ensure(
             app.engine, app.encoder_id, app.encoder.dimension, settings.search.exact_up_to
         )
     return reports
+
+
+async def when_free(work: Callable[[], Awaitable[Report]]) -> Report:
+    """The report of a reindex, which waits for as long as another process reindexes its source."""
+    while True:
+        try:
+            return await work()
+        except SourceBusyError:
+            report_progress(None, "waiting for another reindex of this source to end")
+            await asyncio.sleep(BUSY_SECONDS)
 
 
 async def leave(engine: AsyncEngine, unset: set[str]) -> None:
@@ -143,7 +186,19 @@ def open_source(settings: SourceSettings) -> FolderSource:
 
 
 @contextmanager
-def told(source: str) -> Iterator[Tell]:
+def told_to_worker(_source: str) -> Iterator[Tell]:
+    """Reports progress as a child does."""
+    started = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        left = (time.monotonic() - started) / done * (total - done) if done else None
+        report_progress(done / total if total else None, f"{done} of {total} documents", left)
+
+    yield tell
+
+
+@contextmanager
+def told_to_person(source: str) -> Iterator[Tell]:
     """Shows progress: a bar on a terminal, a line every ten seconds elsewhere."""
     if notices.is_terminal:
         with Progress(

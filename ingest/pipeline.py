@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.encoder import Encoder
 from bot.errors import DocumentRejectedError, SourceError
-from bot.storage import documents, runs, vector_index
-from bot.storage.documents import ChunkRow, DocumentRow, Known, PieceRow
+from bot.storage import document_writing, documents, runs, vector_index
+from bot.storage.document_writing import ChunkRow, DocumentRow, PieceRow
+from bot.storage.documents import Known
 from bot.storage.runs import Counts
 from ingest.nodes import HeadingNodeParser, chunks_of
 from ingest.parsing import Parser
@@ -75,7 +76,7 @@ class Pipeline:
         after a complete listing that did not shrink by more than 30 %, unless `allow_shrink`.
 
         Raises:
-            SourceError: the source is being reindexed already.
+            SourceBusyError: the source is being reindexed already.
         """
         async with runs.only_one(self._engine, source.name):
             return await self._reindex(source, allow_shrink, progress)
@@ -200,7 +201,7 @@ class Pipeline:
         missing = {name: text for name, text in missing.items() if name not in vectors}
         if missing:
             encoded = await self._encoder.encode(list(missing.values()))
-            vectors |= zip(missing, map(documents.to_halfvec, encoded), strict=True)
+            vectors |= zip(missing, map(document_writing.to_halfvec, encoded), strict=True)
         return vectors
 
     async def _store(
@@ -209,7 +210,7 @@ class Pipeline:
         for change in window:
             pieces = [piece for chunk in change.row.chunks for piece in chunk.pieces]
             try:
-                await documents.replace(
+                await document_writing.replace(
                     self._engine, change.row, [vectors[piece.hash] for piece in pieces]
                 )
             except (DataError, IntegrityError) as error:

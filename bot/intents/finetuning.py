@@ -1,4 +1,4 @@
-"""Fine-tunes a BERT encoder with a classification head; the one place of training with torch.
+"""Fine-tunes a BERT encoder with a classification head.
 
 The network is the encoder, mean pooling, length 1, times SCALE, dropout and a linear head that
 starts from a logistic regression on the encoder's own embeddings (head first, then the encoder:
@@ -6,7 +6,7 @@ Kumar et al. 2022, arXiv 2202.10054).
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,34 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from bot.encoder_export import Export, export_network, load_network, load_tokenizer
+from bot.encoder_export import Export, export_network, load_tokenizer
 from bot.intents.evaluation import macro_f1
+from bot.intents.network import (
+    MAX_TOKENS,
+    Lower,
+    LowerStates,
+    Tokens,
+    Upper,
+    load_bert,
+    pooled,
+)
 from bot.intents.scoring import Head, Labels, Vectors
 
 Tell = Callable[[float, str], None]
 
-# Logits of unit vectors are too flat to learn from; the factor is part of the head when it serves.
-SCALE = 10.0
-MAX_TOKENS = 64
-# Batches are cut from runs of so many texts in order of length: like lengths, yet never the same
-# batch twice.
-BUCKET_BATCHES = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to fine-tune; `frozen_layers` of the encoder stay as they are, and run once a text."""
+    """How to fine-tune; the lowest `frozen_share` of the layers stays, and runs once a text.
+
+    Half of them frozen is as accurate as none and twice as fast (docs/architecture.md).
+    """
 
     epochs: int
     batch_size: int
     body_rate: float
     head_rate: float = 1e-2
-    frozen_layers: int = 0
+    frozen_share: float = 0.5
     dropout: float = 0.1
     weight_decay: float = 0.01
     warm_up: float = 0.1
@@ -56,105 +61,6 @@ class Tuned:
     steps_per_second: float
 
 
-class Tokens:
-    """Texts as token ids."""
-
-    def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS)
-        self.ids = [torch.tensor(e.ids) for e in tokenizer.encode_batch(list(texts))]
-
-    def in_order(self, size: int = 64) -> Iterator[list[int]]:
-        """All texts in batches of like length."""
-        order = sorted(range(len(self.ids)), key=lambda i: len(self.ids[i]))
-        yield from (order[at : at + size] for at in range(0, len(order), size))
-
-    def shuffled(self, size: int, generator: np.random.Generator) -> list[list[int]]:
-        """All texts in random batches of like length, for one epoch."""
-        order = generator.permutation(len(self.ids))
-        batches = []
-        for at in range(0, len(order), size * BUCKET_BATCHES):
-            bucket = sorted(order[at : at + size * BUCKET_BATCHES], key=lambda i: len(self.ids[i]))
-            batches += [bucket[cut : cut + size] for cut in range(0, len(bucket), size)]
-        generator.shuffle(batches)
-        return batches
-
-    def padded(self, batch: Sequence[int]) -> tuple[Any, Any]:
-        """Ids int64[batch, tokens] and mask float32[batch, tokens]."""
-        ids = [self.ids[i] for i in batch]
-        lengths = torch.tensor([len(row) for row in ids])
-        mask = (torch.arange(int(lengths.max())) < lengths[:, None]).to(torch.float32)
-        return torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), mask
-
-
-class LowerStates:
-    """What the frozen part of a network makes of texts, computed once: float16 a token."""
-
-    def __init__(self, lower: "Lower", tokens: Tokens) -> None:
-        self.tokens = tokens
-        self.states: list[Any] = [None] * len(tokens.ids)
-        for batch in tokens.in_order():
-            with torch.inference_mode():
-                hidden = lower(*tokens.padded(batch)).to(torch.float16)
-            for row, index in enumerate(batch):
-                self.states[index] = hidden[row, : len(tokens.ids[index])].clone()
-
-    def padded(self, batch: Sequence[int]) -> tuple[Any, Any]:
-        """Hidden states float32[batch, tokens, dimension] and mask float32[batch, tokens]."""
-        states = [self.states[i] for i in batch]
-        hidden = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
-        return hidden.to(torch.float32), self.tokens.padded(batch)[1]
-
-
-class Lower(torch.nn.Module):  # type: ignore[misc]
-    """The embeddings and the frozen layers."""
-
-    def __init__(self, network: Any, frozen_layers: int) -> None:
-        super().__init__()
-        self.embeddings = network.embeddings
-        self.layers = network.encoder.layer[:frozen_layers]
-
-    def forward(self, ids: Any, mask: Any) -> Any:
-        """Hidden states below the layers that are trained."""
-        return _through(self.layers, self.embeddings(input_ids=ids), mask)
-
-
-class Upper(torch.nn.Module):  # type: ignore[misc]
-    """The layers that are trained, pooling, and the head."""
-
-    def __init__(self, network: Any, recipe: Recipe, head: Head) -> None:
-        super().__init__()
-        self.layers = network.encoder.layer[recipe.frozen_layers :]
-        self.dropout = torch.nn.Dropout(recipe.dropout)
-        self.head = torch.nn.Linear(*reversed(head.weights.shape))
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(head.weights) / SCALE)
-            self.head.bias.copy_(torch.from_numpy(head.bias))
-
-    def forward(self, hidden: Any, mask: Any) -> Any:
-        """Logits."""
-        vectors = pooled(_through(self.layers, hidden, mask), mask)
-        return self.head(self.dropout(vectors * SCALE))
-
-
-def pooled(hidden: Any, mask: Any) -> Any:
-    """The mean of the tokens' hidden states, of length 1."""
-    means = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-    return functional.normalize(means, dim=1)
-
-
-def _through(layers: Any, hidden: Any, mask: Any) -> Any:
-    """Hidden states behind the layers; texts of one length need no mask, which is faster."""
-    attended = None
-    if not bool(mask.all()):
-        attended = (1 - mask[:, None, None, :]) * torch.finfo(torch.float32).min
-    for layer in layers:
-        hidden = layer(hidden, attended)
-        if isinstance(hidden, tuple):
-            hidden = hidden[0]
-    return hidden
-
-
 def fine_tune(
     model: str,
     head: Head,
@@ -168,35 +74,20 @@ def fine_tune(
     Without second texts the last epoch is kept.
     """
     torch.manual_seed(recipe.seed)
-    generator = np.random.default_rng(recipe.seed)
-    network = load_network(model)
+    network = load_bert(model)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    lower = Lower(network, recipe.frozen_layers).eval()
+    layers = network.encoder.layer
+    frozen = int(recipe.frozen_share * len(layers))
+    lower = Lower(network.embeddings, layers[:frozen]).eval()
     tokenizer = load_tokenizer(model)
     training, validation = (LowerStates(lower, Tokens(tokenizer, part)) for part in texts)
-    upper = Upper(network, recipe, head)
-    for parameter in upper.parameters():
-        parameter.requires_grad_(True)
-    optimiser, schedule = _optimiser(upper, recipe, len(labels[0]))
-    targets = torch.from_numpy(labels[0])
+    upper = Upper(layers[frozen:], recipe.dropout, head)
+    course = _Course(upper, training, labels[0], recipe)
     best: tuple[float, dict[str, Any]] = (-1.0, {})
-    epoch, worse, steps, seconds = 0, 0, 0, 0.0
+    epoch, worse = 0, 0
     for epoch in range(1, recipe.epochs + 1):
-        started = time.perf_counter()
-        batches = training.tokens.shuffled(recipe.batch_size, generator)
-        upper.train()
-        for number, batch in enumerate(batches):
-            loss = functional.cross_entropy(upper(*training.padded(batch)), targets[batch])
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(upper.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
-            share = (epoch - 1 + (number + 1) / len(batches)) / recipe.epochs
-            tell(share, f"fine-tuning, epoch {epoch} of {recipe.epochs}")
-        seconds += time.perf_counter() - started
-        steps += len(batches)
+        course.run(epoch, tell)
         if not len(labels[1]):
             continue
         score = macro_f1(labels[1], logits(upper, validation).argmax(1))
@@ -207,9 +98,42 @@ def fine_tune(
             break
     if best[1]:
         upper.load_state_dict(best[1])
-    weights = upper.head.weight.detach().numpy() * SCALE
-    tuned = Head(weights.astype(np.float32), upper.head.bias.detach().numpy().copy())
-    return Tuned(network.eval(), tuned, epoch, steps / seconds if seconds else 0.0)
+    return Tuned(network.eval(), upper.trained_head(), epoch, course.steps / course.seconds)
+
+
+class _Course:
+    """The steps of a training."""
+
+    def __init__(self, upper: Upper, training: LowerStates, labels: Labels, recipe: Recipe) -> None:
+        self._upper = upper.requires_grad_(True)
+        self._training = training
+        self._targets = torch.from_numpy(labels)
+        self._recipe = recipe
+        self._generator = np.random.default_rng(recipe.seed)
+        self._optimiser, self._schedule = _optimiser(upper, recipe, len(labels))
+        self.steps = 0
+        self.seconds = 0.0
+
+    def run(self, epoch: int, tell: Tell) -> None:
+        """Train on every text once."""
+        started = time.perf_counter()
+        recipe = self._recipe
+        batches = self._training.tokens.shuffled(recipe.batch_size, self._generator)
+        self._upper.train()
+        for number, batch in enumerate(batches, start=1):
+            self._step(batch)
+            share = (epoch - 1 + number / len(batches)) / recipe.epochs
+            tell(share, f"fine-tuning, epoch {epoch} of {recipe.epochs}")
+        self.seconds += time.perf_counter() - started
+        self.steps += len(batches)
+
+    def _step(self, batch: Sequence[int]) -> None:
+        logits = self._upper(*self._training.padded(batch))
+        functional.cross_entropy(logits, self._targets[batch]).backward()
+        torch.nn.utils.clip_grad_norm_(self._upper.parameters(), 1.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._optimiser.zero_grad(set_to_none=True)
 
 
 def logits(upper: Upper, texts: LowerStates) -> npt.NDArray[np.float32]:
@@ -244,8 +168,8 @@ def _optimiser(upper: Upper, recipe: Recipe, texts: int) -> tuple[Any, Any]:
 
 def embed(model: str, texts: Sequence[str], network: Any = None) -> Vectors:
     """The vectors of texts by the model, or by a network fine-tuned from it."""
-    network = (network or load_network(model)).eval()
-    whole = Lower(network, len(network.encoder.layer)).eval()
+    network = network or load_bert(model)
+    whole = Lower(network.embeddings, network.encoder.layer).eval()
     tokens = Tokens(load_tokenizer(model), texts)
     vectors = np.empty((len(texts), network.config.hidden_size), np.float32)
     for batch in tokens.in_order():

@@ -1,11 +1,15 @@
 """From a message to what is done about it, by the live classifier and the catalog."""
 
+import logging
 from dataclasses import dataclass
 
 from bot.encoder import Vectors
+from bot.errors import SupportbotError
 from bot.intents.catalog import Catalog, Intent, Route
 from bot.intents.registry import LiveClassifier
 from bot.messages import Prediction
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,11 @@ class Router:
     async def predict(self, text: str, vector: Vectors) -> Prediction | None:
         """What the live classifier takes a message for; None where there is none to be used."""
         classifier = await self.live.current()
-        return await classifier.classify(text, vector) if classifier else None
+        try:
+            return await classifier.classify(text, vector) if classifier else None
+        except SupportbotError as error:
+            log.warning("a message goes to the documents, as its intent is unknown: %s", error)
+            return None
 
     def intent_of(self, prediction: Prediction | None) -> Intent | None:
         """The intent to act on; None sends the message to the documents."""

@@ -32,9 +32,8 @@ FOLDS = 3
 # Of more, so many equal parts are made and one is held out.
 HELD_OUT = 10
 # Few examples need small steps, or the encoder forgets more than it learns (3e-4 loses a point).
-# The lower half of the encoder stays as it is: as accurate, and twice as fast (docs/intents.md).
-FEW = Recipe(epochs=10, batch_size=16, body_rate=1e-4, frozen_layers=3)
-MANY = Recipe(epochs=5, batch_size=32, body_rate=2e-4, frozen_layers=3)
+FEW = Recipe(epochs=10, batch_size=16, body_rate=1e-4)
+MANY = Recipe(epochs=5, batch_size=32, body_rate=2e-4)
 HEAD_STRENGTH = 10.0
 # Where the quantised encoder gives another intent to more texts than this, it stays unquantised.
 MAX_DISAGREEMENT = 0.01

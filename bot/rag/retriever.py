@@ -22,7 +22,7 @@ class Limits:
     an HNSW index is used; each side brings `candidates` chunks, `passages` are returned."""
 
     exact_up_to: int = 5_000
-    candidates: int = 100
+    candidates: int = 40
     passages: int = 5
 
 

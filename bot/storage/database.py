@@ -151,7 +151,7 @@ def explain(error: DBAPIError | psycopg.Error, url: str) -> DatabaseError:
             "The database user may not create the pgvector extension or our tables. Have an "
             "administrator run CREATE EXTENSION vector in the database and let the user own it."
         )
-    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    reason = first_line(error)
     password = sqlalchemy_url(url).password
     if password:
         reason = reason.replace(str(password), "***")
@@ -159,6 +159,12 @@ def explain(error: DBAPIError | psycopg.Error, url: str) -> DatabaseError:
         f"The database at {where} does not work: {reason}. Check DATABASE_URL and that the "
         "server runs, or unset DATABASE_URL to use the embedded server."
     )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the database says first; the rest is statements and hints."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
 
 
 def _version(written: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.encoder import Vectors
 from bot.messages import Passage, Scores, Unit, UnitKind
-from bot.storage.documents import to_halfvec
+from bot.storage.document_writing import to_halfvec
 
 SCORED_POSTINGS = 5000
 KEPT = 200

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.errors import SourceError
+from bot.errors import SourceBusyError
 
 LOCK = text("SELECT pg_try_advisory_lock(hashtext('supportbot reindex'), hashtext(:s))")
 UNLOCK = text("SELECT pg_advisory_unlock(hashtext('supportbot reindex'), hashtext(:s))")
@@ -42,13 +42,13 @@ async def only_one(engine: AsyncEngine, source: str) -> AsyncIterator[None]:
     """Hold the right to reindex a source; it ends with this process at the latest.
 
     Raises:
-        SourceError: another process holds it.
+        SourceBusyError: another process holds it.
     """
     name = {"s": source}
     async with engine.connect() as pooled:
         connection = await pooled.execution_options(isolation_level="AUTOCOMMIT")
         if not await connection.scalar(LOCK, name):
-            raise SourceError(
+            raise SourceBusyError(
                 f"The source {source!r} is being reindexed by another process. Wait for it to end."
             )
         try:

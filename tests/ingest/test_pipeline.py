@@ -149,7 +149,7 @@ async def test_an_unchanged_tag_spares_reading_the_file(
     assert read == []
 
 
-async def test_a_changed_document_encodes_only_its_changed_pieces(
+async def test_a_changed_document_encodes_and_writes_only_its_changed_chunks(
     app: App, parser: Parser, home: Path, counting: CountingEncoder
 ) -> None:
     app = replace(app, encoder=counting)
@@ -158,10 +158,20 @@ async def test_a_changed_document_encodes_only_its_changed_pieces(
     await reindex(app, parser, home)
     assert len(counting.texts) == 8
     counting.texts.clear()
+    before = await state(app.engine)
     sections[3] = "## Part 3\n\nQuite another sentence."
     write(home, "a.md", "# Title\n\n" + "\n\n".join(sections), age=30)
     await reindex(app, parser, home)
     assert counting.texts == ["Title › Part 3: Quite another sentence."]
+    chunks_before = [chunk for _, _, chunk in before]
+    chunks = [chunk for _, _, chunk in await state(app.engine)]
+    assert [chunk for chunk in chunks if chunk in chunks_before] == chunks_before[:7]
+    assert len(chunks) == 8
+    sections.insert(0, "## Part 9\n\nThe first of all.")
+    write(home, "a.md", "# Title\n\n" + "\n\n".join(sections), age=60)
+    await reindex(app, parser, home)
+    assert counting.texts[1:] == ["Title › Part 9: The first of all."]
+    assert len(await state(app.engine)) == 9
 
 
 async def test_a_document_that_fails_keeps_its_old_version_and_stops_no_other(

@@ -123,3 +123,42 @@ def test_arrays_that_do_not_fit_or_are_no_numbers_are_refused(
         np.savez(folder / ARRAYS, **(kept | {name: wrong}))
         with pytest.raises(TrainingError):
             read_model(folder)
+
+
+def save_tiny(folder: Path, kind: str) -> str:
+    """A small, untrained network of that kind with the default model's tokenizer."""
+    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
+
+    from bot.encoder_export import load_tokenizer
+
+    sizes = {"vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2}
+    if kind == "bert":
+        config = BertConfig(**sizes, num_attention_heads=2, intermediate_size=64)
+        BertModel(config).save_pretrained(folder)
+    else:
+        DistilBertModel(
+            DistilBertConfig(vocab_size=30522, dim=32, n_layers=2, n_heads=2, hidden_dim=64)
+        ).save_pretrained(folder)
+    load_tokenizer("all-MiniLM-L6-v2").save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizerFast"}')
+    return str(folder)
+
+
+async def test_any_bert_can_be_fine_tuned_beside_the_retrieval_encoder(
+    catalog: Catalog, encoder: Encoder, tmp_path: Path
+) -> None:
+    plan = Plan(save_tiny(tmp_path / "tiny", "bert"))
+    await train(examples_of(catalog), catalog.names, encoder, plan, tmp_path / "version")
+    classifier = load(1, tmp_path / "version")
+    prediction = await classifier.classify("hello", await encoder.encode_question("hello"))
+    assert prediction.intent in (*classifier.names, OUT_OF_SCOPE)
+    assert read_model(tmp_path / "version").scorer.bank.vectors.shape[1] == 32
+    classifier.close()
+
+
+async def test_a_model_of_another_family_is_refused_by_name(
+    catalog: Catalog, encoder: Encoder, tmp_path: Path
+) -> None:
+    plan = Plan(save_tiny(tmp_path / "tiny", "distilbert"))
+    with pytest.raises(TrainingError, match="distilbert"):
+        await train(examples_of(catalog), catalog.names, encoder, plan, tmp_path / "version")

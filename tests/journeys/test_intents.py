@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -39,15 +37,10 @@ def team(home: Path) -> Path:
 
 
 def retrained(home: Path) -> dict[str, object]:
-    """Retrain as the worker does; the result."""
-    result = subprocess.run(
-        [sys.executable, "-m", "bot.retraining"], cwd=home, capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+    """Retrain as an operator does; the job's result."""
+    result = supportbot(home, "retrain", "--json")
     assert result.returncode == 0, result.stderr
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert all(set(line) == {"progress", "note", "seconds_left"} for line in lines[:-1])
-    found: dict[str, object] = lines[-1]["result"]
+    found: dict[str, object] = json.loads(result.stdout)["result"]
     return found
 
 
@@ -78,6 +71,15 @@ def test_each_message_takes_the_way_of_its_intent_once_the_classifier_is_trained
     assert rows[6][1] == OUT_OF_SCOPE
     assert all(0 < row[2] <= 1 and len(row[3]) >= 2 for row in rows[3:])
     assert {row[4] for row in rows[3:]} == {result["version"]}
+    assert retrained(team)["skipped"]
+    status = supportbot(team, "status").stdout
+    assert f"Classifier version {result['version']}" in status
+    assert "live, macro F1" in status
+    assert "supportbot retrain" not in status
+    (team / "intents.yaml").write_text(CATALOG.replace("  greeting:", "  salutation:"))
+    changed = supportbot(team, "status").stdout
+    assert "other intents than the catalog's" in changed
+    assert "Run: supportbot retrain" in changed
 
 
 def test_ratings_are_kept_with_reason_and_right_intent_and_the_last_one_counts(

@@ -11,14 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.messages import EVERYONE, Passage
 from bot.storage import passages, vector_index
-from bot.storage.documents import (
-    ChunkRow,
-    DocumentRow,
-    PieceRow,
-    audience_id,
-    replace,
-    to_halfvec,
-)
+from bot.storage.document_writing import ChunkRow, DocumentRow, PieceRow, replace, to_halfvec
+from bot.storage.documents import audience_id
 from bot.storage.passages import Search
 from tests.storage.test_words import new_encoder
 
@@ -164,4 +158,4 @@ async def test_hostile_questions_are_words_and_nothing_else(engine: AsyncEngine)
 
 
 def test_no_statement_splices_text() -> None:
-    assert not re.search(r"\{(?!weight|nearest|dimension|encoder)", passages.SEARCH)
+    assert not re.search(r"\{(?!weight|nearest|of_sources)", passages.SEARCH)

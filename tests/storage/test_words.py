@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import SettingsError
 from bot.storage import words
-from bot.storage.documents import ChunkRow, DocumentRow, audience_id, forget_source, replace
+from bot.storage.document_writing import ChunkRow, DocumentRow, replace
+from bot.storage.documents import audience_id, forget_source
 
 EXPECTED = """
 SELECT w.lexeme, c.id, w.frequency
