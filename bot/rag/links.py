@@ -10,7 +10,7 @@ from collections.abc import Collection
 INLINE = re.compile(r"(!?)\[([^\[\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)?")
 # How a tag begins that leads or loads somewhere, or one of a chat's own: <@U1>, <!here>, <#C1>.
 TAG_START = re.compile(
-    r"<(?=[@!#]|/?(?:a|audio|base|button|embed|form|iframe|img|input|link|meta|object|script"
+    r"<(?=[@!#?]|/?(?:a|audio|base|button|embed|form|iframe|img|input|link|meta|object|script"
     r"|source|style|svg|video)\b)",
     re.IGNORECASE,
 )
@@ -19,7 +19,7 @@ TAG = re.compile(
 )
 ADDRESS = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*:(?://|\\\\)|\bwww\.|\b(?:data|discord|file|javascript|mailto|tel):"
-    r"|(?<![\w@.])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::[0-9]+)?/)"
+    r"|(?:[\w-]+\.)+[^\W\d_]{2,24}(?::[0-9]+)?/)"
     r"[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]",
     re.IGNORECASE,
 )
@@ -37,7 +37,7 @@ def unlinked(prose: str) -> str:
     # What is left of broken ones must not become whole beside what follows.
     prose = TAG_START.sub("< ", prose)
     prose = re.sub(r"\](?=\()", "] ", prose)
-    prose = re.sub(r"^([ \t]*\[[^\]\n]*\]):", r"\1 :", prose)
+    prose = re.sub(r"^([\s>*+.)0-9-]*\[[^\]\n]*\]):", r"\1 :", prose)
     return re.sub(r":(?=//|\\\\)", ": ", prose)
 
 
