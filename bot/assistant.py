@@ -20,6 +20,8 @@ from bot.rag.retriever import Retriever
 from bot.storage import ratings, turns
 
 MAX_CHARACTERS = 4000
+# Below this a message that leans on an earlier one goes to the documents.
+LEANING_CONFIDENCE = 0.9
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +85,16 @@ class Assistant:
         if refusal := _refusal(question.text):
             return None, refusal
         text = await self._standalone(question)
-        return await self._compose(question, text, on_text, stop)
+        return await self._compose(question, text, on_text, stop, leans=text != question.text)
 
     async def _compose(
-        self, question: Question, text: str, on_text: OnText | None, stop: asyncio.Event | None
+        self,
+        question: Question,
+        text: str,
+        on_text: OnText | None,
+        stop: asyncio.Event | None,
+        *,
+        leans: bool,
     ) -> tuple[Prediction | None, Answer]:
         """The answer to the question in these words; in its own where these find nothing.
 
@@ -102,7 +110,7 @@ class Assistant:
             self.router.predict(question.text, asked),
             self.retriever.search(text, vector, principals),
         )
-        intent = self.router.intent_of(prediction)
+        intent = self._intent(question, prediction, leans=leans)
         if intent is not None and intent.route is not Route.DOCUMENTS:
             return prediction, said(intent)
         if intent is not None and intent.sources:
@@ -116,10 +124,25 @@ class Assistant:
                 return prediction, answer
             return prediction, quote(passages, confidence, self.max_quotes)
         if text != question.text:
-            return await self._compose(question, question.text, on_text, stop)
+            return await self._compose(question, question.text, on_text, stop, leans=leans)
         if intent is not None and intent.reply:
             return prediction, said(intent)
         return prediction, abstain(passages, confidence)
+
+    def _intent(
+        self, question: Question, prediction: Prediction | None, *, leans: bool
+    ) -> Intent | None:
+        """The intent to act on; None sends the question to the documents.
+
+        What leans on an earlier question says little by its own words: "and for teams?" is no
+        chatter, "that solved it" is a thank-you. So the classifier has to be surer of it, and what
+        goes on with "and" or "what about" gets no canned reply.
+        """
+        intent = self.router.intent_of(prediction)
+        if not leans or intent is None or prediction is None or intent.route is Route.DOCUMENTS:
+            return intent
+        is_reply = intent.route is Route.REPLY and followup.continues(question.text)
+        return None if is_reply or prediction.confidence < LEANING_CONFIDENCE else intent
 
     async def _standalone(self, question: Question) -> str:
         """The question as it reads without what was said before it."""

@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 def is_plain(question: str) -> bool:
     """Whether a question plainly stands alone."""
-    if LEANING.match(question):
+    if continues(question):
         return False
     about = len(content(question))
     if about > MAX_CONTENT:
@@ -63,6 +63,11 @@ def is_plain(question: str) -> bool:
     words = {word.lower() for word in WORD.findall(THERE_IS.sub(" ", question))}
     is_leaning = bool(POINTING & words) or (about < 2 and bool(PERHAPS_LEANING.match(question)))
     return about > 0 and not is_leaning
+
+
+def continues(question: str) -> bool:
+    """Whether it begins as what goes on from another question: "and …", "what about …"."""
+    return bool(LEANING.match(question))
 
 
 def content(question: str) -> list[str]:

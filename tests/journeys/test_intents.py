@@ -181,3 +181,27 @@ async def test_a_damaged_cache_is_fetched_again_and_a_second_promotion_loses(
     (folder / "model.onnx").write_bytes(b"flipped")
     assert await registry.fetch(engine, version, cache) == folder
     assert (folder / "model.onnx").read_bytes() == (version_folder / "model.onnx").read_bytes()
+
+
+async def test_what_goes_on_from_a_question_gets_no_canned_reply_but_may_ask_for_a_person(
+    app: App, version_folder: Path
+) -> None:
+    await stored(app, version_folder)
+    assistant = app.assistant()
+    heard = {}
+    for text in (
+        "When do unused holidays expire?",
+        "what about good morning everybody",
+        "and let me talk to a human",
+        "good morning everybody",
+    ):
+        turn = await assistant.answer(question_of(text, "one"))
+        assert turn.prediction is not None
+        heard[text] = (turn.prediction.intent, turn.answer.outcome)
+    assert list(heard.values()) == [
+        ("question", Outcome.ABSTAINED),
+        ("greeting", Outcome.ABSTAINED),
+        ("talk_to_a_person", Outcome.HANDED_OVER),
+        ("greeting", Outcome.ANSWERED),
+    ]
+    app.live.close()
