@@ -62,6 +62,12 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         ("encoder = 3", "`encoder` = 3 is not a section. Write its keys below a line [encoder]."),
         ('language = "English; DROP"', "is not of the right form. Write a text-search config"),
         ("language = []", "`language` is not text in quotes."),
+        ('llm = "gpt-5-mini"', "is not of the right form. Write a provider and a model, such as"),
+        ('llm = "acme/gpt"', "is not of the right form. Write a provider and a model, such as"),
+        ('llm_base_url = "http://127.0.0.1:1/v1"', "is of no use without a model. Write `llm` too"),
+        ('llm = "openai/m"\nllm_base_url = "ftp://x"', "is not a web address that paths can foll"),
+        ('llm = "openai/m"\nllm_base_url = "http://me:pw@x/"', "holds a user or password"),
+        ("llm_timeout_seconds = 0", "is too small. Write a number of seconds from 1 to 600."),
         ('data_directory = "supportbot.toml"', "is not a folder."),
         (r'data_directory = "\u0000"', r'`data_directory` = "\u0000" holds a NUL'),
         ('data_directory = "~nobody-here/x"', "has a home folder that is unknown."),
@@ -124,7 +130,7 @@ def test_a_source_needs_a_name_and_a_folder(tmp_path: Path) -> None:
         ("[encoder]\nlanguage = 'x'", "`language` above the first [section]?"),
         ("[[sources]]\nname = 'x'\nfolder = '.'\nulr = ''", "did you mean `sources[0].url`?"),
         ("answers.frobnicate = 1", "Delete it, or write one of: min_confidence, max_quotes, pass"),
-        ("frobnicate = 1", "Delete it, or write one of: data_directory, language, encoder, "),
+        ("frobnicate = 1", "Delete it, or write one of: data_directory, language, llm, "),
     ],
 )
 def test_an_unknown_key_is_told_with_the_one_that_was_meant(

@@ -100,7 +100,7 @@ class CitationChecker:
         if not text.strip() or self._secret in text:
             return self._drop(statement)
         if statement.kind is not Kind.CODE:
-            text = self._renumbered(text)
+            text = self._renumbered(text.lstrip() if statement.gap == " " else text)
         gap = max(self._gap, statement.gap, key=lambda gap: gap.count("\n"))
         shown = gap + text if self._is_begun else text
         self._is_begun, self._gap = True, " "
@@ -109,12 +109,14 @@ class CitationChecker:
     def _clean(self, statement: Statement) -> str:
         """The statement without links and without marks that name no passage."""
         if statement.kind is Kind.CODE:
-            return unlinked_code(_closed(statement.text), self._texts)
+            return unlinked_code(_fenced(statement.text), self._texts)
         # Prose must not open a block of code when what stood in front of it is dropped.
         text = FENCES_IN_PROSE.sub("`", statement.text)
         return _outside_code(text, self._clean_prose, lambda c: unlinked_code(c, self._texts))
 
     def _clean_prose(self, text: str) -> str:
+        # One left alone would make code of what follows it, and prose of the code behind that.
+        text = text.replace("`", "")
         before = None
         while before != text:
             before = text
@@ -161,14 +163,19 @@ def _announces(statement: Statement) -> bool:
     return statement.kind is Kind.HEADING or text.rstrip("*_ \t").endswith(":")
 
 
-def _closed(code: str) -> str:
-    """A block of code whose closing fence is there, also where the model forgot it."""
+def _fenced(code: str) -> str:
+    """A block of code with its fences at the margin and its language; closed where it is not.
+
+    Fences further in, behind an item, may be none to a renderer, which would then take the text
+    behind them for code.
+    """
     first, *lines = code.split("\n")
-    fence = FENCE.match(first + "\n")
+    fence = FENCE.match(f"{first}\n")
     assert fence is not None
-    is_closed = bool(lines) and re.fullmatch(
-        rf"[ \t]*{re.escape(fence[1][0])}{{{len(fence[1])},}}[ \t]*", lines[-1]
-    )
+    mark = fence[1]
+    if lines and re.fullmatch(rf"[ \t]*{re.escape(mark[0])}{{{len(mark)},}}[ \t]*", lines[-1]):
+        lines.pop()
+    indent = " " * fence.start(1)
+    body = [line.removeprefix(indent) for line in lines]
     language = re.sub(r"[^\w+#.-].*", "", first[fence.end(1) :].strip())
-    first = first[: fence.end(1)] + language
-    return "\n".join([first, *lines] if is_closed else [first, *lines, fence[1]])
+    return "\n".join([mark + language, *body, mark])

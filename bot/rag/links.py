@@ -8,15 +8,18 @@ import re
 from collections.abc import Collection
 
 INLINE = re.compile(r"(!?)\[([^\[\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)?")
-TAG = re.compile(
-    r"<(?!\s)[^<>]*[=:|][^<>]*>|<[@!#][^<>]*>|<[^<>\s]*@[^<>\s]*>"
-    r"|</?(?:a|audio|base|button|embed|form|iframe|img|input|link|meta|object|script|source|style"
-    r"|svg|video)\b[^<>]*>",
+# How a tag begins that leads or loads somewhere, or one of a chat's own: <@U1>, <!here>, <#C1>.
+TAG_START = re.compile(
+    r"<(?=[@!#?]|/?(?:a|audio|base|button|embed|form|iframe|img|input|link|meta|object|script"
+    r"|source|style|svg|video)\b)",
     re.IGNORECASE,
+)
+TAG = re.compile(
+    rf"<(?!\s)[^<>]*[=:|][^<>]*>|{TAG_START.pattern}[^<>]*>|<[^<>\s]*@[^<>\s]*>", re.IGNORECASE
 )
 ADDRESS = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*:(?://|\\\\)|\bwww\.|\b(?:data|discord|file|javascript|mailto|tel):"
-    r"|(?<![\w@.])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::[0-9]+)?/)"
+    r"|(?:[\w-]+\.)+[^\W\d_]{2,24}(?::[0-9]+)?/)"
     r"[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]",
     re.IGNORECASE,
 )
@@ -32,8 +35,9 @@ def unlinked(prose: str) -> str:
         prose = TAG.sub("", prose)
         prose = ADDRESS.sub(LEFT_OUT, prose)
     # What is left of broken ones must not become whole beside what follows.
+    prose = TAG_START.sub("< ", prose)
     prose = re.sub(r"\](?=\()", "] ", prose)
-    prose = re.sub(r"^([ \t]*\[[^\]\n]*\]):", r"\1 :", prose)
+    prose = re.sub(r"^([\s>*+.)0-9-]*\[[^\]\n]*\]):", r"\1 :", prose)
     return re.sub(r":(?=//|\\\\)", ": ", prose)
 
 

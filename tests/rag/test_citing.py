@@ -6,14 +6,17 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from bot.messages import Citation
 from bot.rag.citing import CitationChecker
+from bot.rag.links import TAG_START
 from tests.rag.test_extractive import passage
 
 FOUND = [
     passage(n, ("s", f"Text {n}. Run: git clone https://ok.example/x", 0.5)) for n in (1, 2, 3)
 ]
+MARKDOWN = MarkdownIt("commonmark")
 
 
 def checked(text: str, cuts: tuple[int, ...] = ()) -> tuple[str, tuple[Citation, ...]]:
@@ -50,7 +53,8 @@ def checked(text: str, cuts: tuple[int, ...] = ()) -> tuple[str, tuple[Citation,
         ("Lost.\n\nUncited. Kept. [1]\n\nLast. [1]", "Kept. [1]\n\nLast. [1]"),
         ("Use [1]:\n```\ngit clone https://ok.example/x https://no.example/x\n```",
          "Use [1]:\n```\ngit clone https://ok.example/x …\n```"),
-        ("Lost. ``` not code. [1]", "` not code. [1]"),
+        ("Lost. ``` not code. [1]", "not code. [1]"),
+        ("Odd ` tick. [1] And `x](y)`. [1]", "Odd ` tick. [1] And `x] (y). [1]"),
     ],
 )  # fmt: skip
 def test_only_what_names_a_passage_is_let_through(said: str, shown: str) -> None:
@@ -64,10 +68,10 @@ def test_citations_are_those_used_in_order_of_their_first_use() -> None:
 
 PARTS = st.sampled_from(
     ["Word", " ", " ", "\n", "\n\n", ". ", ": ", "! ", "[1]", "[2]", " [3]", "[9]", "[1, 2]",
-     "【1†a】", "```", "```sh\n", "~~~", "`", "``", "`x[1]`", "- ", "1. ", "# ", "| a | b |\n", "|", "e.g. ",
-     "](", "[", "]", "(", ")", "!", "http://e.example/x", "https:", "//e.example", "www.e.example",
-     "<a href=", ">", "<http://e>", "[a](http://e)", "]: ", ":", "javascript:x", "e.example/q",
-     "\u200b", "\r\n", "\t", "fence-word", "é"]
+     "【1†a】", "```", "```sh\n", "~~~", "`", "``", "`x[1]`", "- ", "1. ", "# ", "| a | b |\n",
+     "|", "e.g. ", "](", "[", "]", "(", ")", "!", "http://e.example/x", "https:", "//e.example",
+     "www.e.example", "<a href=", ">", "<http://e>", "[a](http://e)", "]: ", ":", "javascript:x",
+     "e.example/q", "\u200b", "\r\n", "\t", "fence-word", "é"]
 )  # fmt: skip
 TEXTS = st.lists(PARTS, max_size=40).map("".join)
 
@@ -84,18 +88,17 @@ def test_any_chunking_gives_the_same_as_the_whole(text: str, cuts: list[int]) ->
 def test_nothing_let_through_holds_a_link_an_unknown_mark_or_half_a_fence(text: str) -> None:
     shown, citations = checked(text)
     assert [c.number for c in citations] == list(range(1, len(citations) + 1))
-    prose, fences = [], 0
-    is_code = False
-    for line in shown.split("\n"):
-        if re.match(r"[ \t]*(```|~~~)", line):
-            fences += 1
-            is_code = not is_code
-        elif not is_code:
-            prose.append(re.sub(r"`[^`\n]+`", "`", line))
-    rest = "\n".join(prose)
-    marks = {int(mark) for mark in re.findall(r"\[([0-9]{1,3})\]", rest)}
-    assert marks <= {c.number for c in citations}
-    assert "](" not in rest
-    assert not re.search(r"[a-z]://|\bwww\.[a-z]|\bjavascript:x|e\.example/q|<a href=[^\n]*>", rest)
+    # What a renderer of Markdown makes of it; the last paragraph must not end up in a code block.
+    *_, last, _ = tokens = MARKDOWN.parse(f"{shown}\n\nLAST")
+    assert last.content == "LAST"
+    inline = [child for token in tokens for child in token.children or ()]
+    assert not {"link_open", "image"} & {child.type for child in inline}
+    html = [token.content for token in (*tokens, *inline) if token.type.startswith("html")]
+    assert not [tag for tag in html if TAG_START.search(tag)]
+    prose = "\n".join(child.content for child in inline if child.type == "text")
+    assert {int(n) for n in re.findall(r"\[([0-9]{1,3})\]", prose)} <= {
+        citation.number for citation in citations
+    }
+    assert not re.search(r"[a-z]://|\bwww\.[a-z]|\bjavascript:x|e\.example/q", prose)
     assert "http://e.example/x" not in shown
     assert "fence-word" not in shown
