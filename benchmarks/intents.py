@@ -137,8 +137,11 @@ def _pipeline(intents: int):
     """A text-classification pipeline with the same encoder; its head's weights do not matter."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+    from transformers.utils import logging
+
     from bot.encoder_export import weights_directory
 
+    logging.set_verbosity_error()  # it reports at length that the head is new
     weights = weights_directory(MODEL)
     config = AutoConfig.from_pretrained(weights, num_labels=intents)
     with warnings.catch_warnings():
