@@ -136,7 +136,6 @@ async def _latency(scratch: Path) -> list[Row]:
 def _pipeline(intents: int):
     """A text-classification pipeline with the same encoder; its head's weights do not matter."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
-
     from transformers.utils import logging
 
     from bot.encoder_export import weights_directory
