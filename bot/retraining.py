@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -33,12 +34,14 @@ from bot.storage import classifiers
 Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
 SNAPSHOT = "dataset.jsonl"
+SCRATCH = ".retraining-"
+COMPARED_VERSIONS = 10
 
 
 async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     """Train on the catalog; store the version and promote it, or say why not.
 
-    Where the live version was trained on the same data in the same way, it stays.
+    Where the same data was learnt from in the same way before, nothing is trained.
 
     Raises:
         SupportbotError: there is too little to train on, or a file cannot be used.
@@ -53,13 +56,15 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     plan = Plan(settings.model, settings.keep_in_scope)
     snapshot = _snapshot(Split(training, data.test), plan, app.encoder.manifest.fingerprint)
     live = await classifiers.live_id(app.engine)
-    if (
-        live is not None
-        and (await classifiers.file_hashes(app.engine, live)).get(SNAPSHOT)
-        == sha256(snapshot).hexdigest()
-    ):
-        return {"version": live, "is_live": True, "skipped": "Nothing has changed since."}
-    with tempfile.TemporaryDirectory(dir=app.settings.data_directory) as scratch:
+    if former := await _same(app, live, snapshot):
+        return {
+            "version": former,
+            "is_live": former == live,
+            "skipped": f"Nothing has changed since version {former} was trained.",
+        }
+    for leftover in app.settings.data_directory.glob(f"{SCRATCH}*"):  # of one that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=app.settings.data_directory) as scratch:
         folder = Path(scratch) / "version"
         trained = await train(training, names, app.encoder, plan, folder, tell)
         tell(0.99, "judging it beside the live version")
@@ -79,10 +84,23 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
         )
     reason = refusal(metrics, live_metrics)
     if not reason and not await classifiers.promote(app.engine, version, instead_of=live):
-        reason = "Another version went live meanwhile. Retrain again to compare with that one."
+        reason = "Another version went live meanwhile; the next retraining compares with that one."
     if reason:
         await classifiers.refuse(app.engine, version, reason)
     return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
+
+
+async def _same(app: App, live: int | None, snapshot: bytes) -> int | None:
+    """The version that this training would give again: the live one, or one refused beside it."""
+    name = sha256(snapshot).hexdigest()
+    for version in await classifiers.newest(app.engine, COMPARED_VERSIONS):
+        is_settled = version.id == live or (
+            version.state == "refused" and version.parent_id == live
+        )
+        hashes = await classifiers.file_hashes(app.engine, version.id)
+        if is_settled and hashes.get(SNAPSHOT) == name:
+            return version.id
+    return None
 
 
 async def _judge_live(app: App, live: int | None, test: Sequence[Example]) -> Metrics | None:

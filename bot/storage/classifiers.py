@@ -1,6 +1,5 @@
 """Classifier versions: what was trained, which one is live, and their files."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.storage import artefacts
 
 COLUMNS = "id, state, parent_id, intents, metrics, refusal, created_at, promoted_at"
 
@@ -55,26 +56,15 @@ async def add(engine: AsyncEngine, new: NewVersion) -> int:
             },
         )
         for name, content in new.files.items():
-            await _add_file(connection, version, name, content)
+            sha256 = await artefacts.store(connection, content)
+            await connection.execute(
+                text(
+                    "INSERT INTO classifier_files (version_id, name, sha256)"
+                    " VALUES (:version, :name, :sha256)"
+                ),
+                {"version": version, "name": name, "sha256": sha256},
+            )
     return version
-
-
-async def _add_file(connection: AsyncConnection, version: int, name: str, content: bytes) -> None:
-    sha256 = hashlib.sha256(content).digest()
-    await connection.execute(
-        text(
-            "INSERT INTO artefacts (sha256, content) VALUES (:sha256, :content)"
-            " ON CONFLICT (sha256) DO NOTHING"
-        ),
-        {"sha256": sha256, "content": content},
-    )
-    await connection.execute(
-        text(
-            "INSERT INTO classifier_files (version_id, name, sha256)"
-            " VALUES (:version, :name, :sha256)"
-        ),
-        {"version": version, "name": name, "sha256": sha256},
-    )
 
 
 async def promote(engine: AsyncEngine, version: int, instead_of: int | None) -> bool:

@@ -1,12 +1,12 @@
 """Which encoders the index knows, and their files, for processes that cannot export them."""
 
-import hashlib
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.encoder import MANIFEST, Manifest
+from bot.storage import artefacts
 
 
 async def register(engine: AsyncEngine, manifest: Manifest, folder: Path) -> int:
@@ -31,25 +31,13 @@ async def register(engine: AsyncEngine, manifest: Manifest, folder: Path) -> int
             },
         )
         for name in (*manifest.files, MANIFEST):
-            content = (folder / name).read_bytes()
-            file = {
-                "encoder": new,
-                "name": name,
-                "sha256": hashlib.sha256(content).digest(),
-            }
-            await connection.execute(
-                text(
-                    "INSERT INTO artefacts (sha256, content) VALUES (:sha256, :content)"
-                    " ON CONFLICT (sha256) DO NOTHING"
-                ),
-                {"sha256": file["sha256"], "content": content},
-            )
+            sha256 = await artefacts.store(connection, (folder / name).read_bytes())
             await connection.execute(
                 text(
                     "INSERT INTO encoder_files (encoder_id, name, sha256)"
                     " VALUES (:encoder, :name, :sha256) ON CONFLICT DO NOTHING"
                 ),
-                file,
+                {"encoder": new, "name": name, "sha256": sha256},
             )
     return new
 
