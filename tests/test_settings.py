@@ -24,7 +24,7 @@ def test_an_empty_folder_gives_the_defaults(tmp_path: Path) -> None:
     assert 1 <= found.encoder.threads <= 64
     assert (found.answers.min_confidence, found.answers.max_quotes) == (0.5, 3)
     assert (found.answers.passages, found.database.pool_size) == (5, 5)
-    assert (found.search.exact_up_to, found.search.candidates) == (5_000, 100)
+    assert (found.search.exact_up_to, found.search.candidates) == (5_000, 40)
     assert (found.llm, found.llm_base_url, found.llm_timeout_seconds) == (None, None, 60.0)
     assert found.secrets.database_url is None
 

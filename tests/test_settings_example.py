@@ -64,5 +64,5 @@ def _keys_with_a_fixed_default() -> list[str]:
     """Sections have none, sources have none without a source, threads that of the machine."""
     keys = known_keys(FileSettings)
     sections = {key.rpartition(".")[0].removesuffix("[]") for key in keys}
-    unset = sections | {"encoder.threads", "llm", "llm_base_url"}
+    unset = sections | {"encoder.threads", "intents.catalog", "llm", "llm_base_url"}
     return [key for key in keys if key not in unset and "[]" not in key]

@@ -124,7 +124,7 @@ def test_a_source_needs_a_name_and_a_folder(tmp_path: Path) -> None:
     [
         ("anwers.min_confidence = 1", "`anwers.min_confidence` – did you mean `answers.min_con"),
         ("answers.min_confidense = 1", "`answers.min_confidense` – did you mean `answers.min_c"),
-        ("min_confidence = 1", "`min_confidence` – did you mean `answers.min_confidence`?"),
+        ("max_quotes = 1", "`max_quotes` – did you mean `answers.max_quotes`?"),
         ("[anwers]", "`anwers` – did you mean `answers`?"),
         ("[[source]]", "`source` – did you mean `sources`?"),
         ("[encoder]\nlanguage = 'x'", "`language` above the first [section]?"),

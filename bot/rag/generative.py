@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -110,13 +111,14 @@ class Writer:
 
         A failure that may pass is tried again as long as nothing was shown.
         """
+        deadline = time.monotonic() + self.timeout_seconds
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._stream(prompt, checker, page)
             except ModelFailedError as error:
                 failure = error.failure
                 pause = pause_before(attempt, failure)
-                is_last = attempt == MAX_ATTEMPTS or pause >= self.timeout_seconds
+                is_last = attempt == MAX_ATTEMPTS or time.monotonic() + pause >= deadline
                 if page.text or not failure.is_passing or is_last:
                     raise
                 await asyncio.sleep(pause)
