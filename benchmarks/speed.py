@@ -112,7 +112,9 @@ class Speed:
                 beside = contender.call(
                     "lag", texts=texts, count=BESIDE_TRAINING, seconds=LAG_SECONDS
                 )
-                training.communicate(timeout=600)
+                *_, last = training.stdout  # type: ignore[misc]
+                if b'"is_live": true' not in last:
+                    raise ContenderError(f"no classifier was promoted: {last.decode()}")
             finally:
                 training.kill()
         seconds = time.perf_counter() - started
