@@ -20,7 +20,6 @@ from ingest.sources import Item, Source
 
 # Pieces encoded at a time: enough for batches of like length, few enough that memory stays flat.
 WINDOW_PIECES = 512
-FIRST_WINDOW_PIECES = 32
 MAX_SHRINK = 0.3
 # From this share of changed documents on, the planner's statistics are refreshed at once: the
 # first question would otherwise be planned for the old sizes. Smaller changes are autovacuum's.
@@ -237,15 +236,13 @@ class Pipeline:
 
 
 async def _windows(changes: AsyncIterator[Changed]) -> AsyncIterator[list[Changed]]:
-    """Documents of so many pieces together; the first windows are small, so that reading, encoding
-    and storing overlap also where few documents changed."""
     window: list[Changed] = []
-    pieces, limit = 0, FIRST_WINDOW_PIECES
+    pieces = 0
     async for change in changes:
         window.append(change)
         pieces += len(change.embedded)
-        if pieces >= limit:
+        if pieces >= WINDOW_PIECES:
             yield window
-            window, pieces, limit = [], 0, min(2 * limit, WINDOW_PIECES)
+            window, pieces = [], 0
     if window:
         yield window
