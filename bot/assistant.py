@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.errors import RatingError, SupportbotError
 from bot.intents.catalog import Intent, Route
 from bot.intents.routing import Router
-from bot.messages import OUT_OF_SCOPE, Answer, Outcome, Prediction, Question, Rating, Turn
+from bot.messages import (
+    OUT_OF_SCOPE,
+    Answer,
+    Outcome,
+    Passage,
+    Prediction,
+    Question,
+    Rating,
+    Turn,
+)
 from bot.rag import followup
 from bot.rag.confidence import confidence_in
 from bot.rag.extractive import abstain, quote
@@ -81,29 +91,18 @@ class Assistant:
     async def compose(
         self, question: Question, on_text: OnText | None = None, stop: asyncio.Event | None = None
     ) -> tuple[Prediction | None, Answer]:
-        """What the question is taken for and the answer, stored nowhere; errors are raised."""
-        if refusal := _refusal(question.text):
-            return None, refusal
-        text = await self._standalone(question)
-        return await self._compose(question, text, on_text, stop, leans=text != question.text)
-
-    async def _compose(
-        self,
-        question: Question,
-        text: str,
-        on_text: OnText | None,
-        stop: asyncio.Event | None,
-        *,
-        leans: bool,
-    ) -> tuple[Prediction | None, Answer]:
-        """The answer to the question in these words; in its own where these find nothing.
+        """What the question is taken for and the answer, stored nowhere; errors are raised.
 
         The intent is always that of what was asked, as the classifier learns from that. The search
         does not wait for the classifier: most questions need it, and the two run on different
-        processors.
+        processors. A follow-up that finds nothing together with what it leans on is searched alone.
         """
+        if refusal := _refusal(question.text):
+            return None, refusal
+        text = await self._standalone(question)
+        leans = text != question.text
         asked = vector = await self.retriever.encode(question.text)
-        if text != question.text:
+        if leans:
             vector = await self.retriever.encode(text)
         principals = question.conversation.principals
         prediction, passages = await asyncio.gather(
@@ -115,19 +114,32 @@ class Assistant:
             return prediction, said(intent)
         if intent is not None and intent.sources:
             own = await self.retriever.search(text, vector, principals, intent.sources)
-            if confidence_in(own).about >= self.min_confidence:
-                passages = own
-        confidence = confidence_in(passages)
-        if confidence.about >= self.min_confidence:
-            if self.writer:
-                answer = await self.writer.write(text, passages, confidence, on_text, stop)
-                return prediction, answer
-            return prediction, quote(passages, confidence, self.max_quotes)
-        if text != question.text:
-            return await self._compose(question, question.text, on_text, stop, leans=leans)
+            passages = own if self._is_enough(own) else passages
+        if leans and not self._is_enough(passages):
+            text = question.text
+            passages = await self.retriever.search(text, asked, principals)
+        if self._is_enough(passages):
+            return prediction, await self._written(text, passages, on_text, stop)
         if intent is not None and intent.reply:
             return prediction, said(intent)
-        return prediction, abstain(passages, confidence)
+        return prediction, abstain(passages, confidence_in(passages))
+
+    def _is_enough(self, passages: Sequence[Passage]) -> bool:
+        """Whether the passages surely deal with what they were searched for."""
+        return confidence_in(passages).about >= self.min_confidence
+
+    async def _written(
+        self,
+        text: str,
+        passages: Sequence[Passage],
+        on_text: OnText | None,
+        stop: asyncio.Event | None,
+    ) -> Answer:
+        """The answer from the passages: by the language model where there is one, else quoted."""
+        confidence = confidence_in(passages)
+        if self.writer:
+            return await self.writer.write(text, passages, confidence, on_text, stop)
+        return quote(passages, confidence, self.max_quotes)
 
     def _intent(
         self, question: Question, prediction: Prediction | None, *, leans: bool

@@ -7,7 +7,7 @@ where there are few examples, from a held-out tenth of many.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,11 @@ from bot.encoder import Encoder
 from bot.errors import TrainingError
 from bot.intents import dataset, finetuning
 from bot.intents.dataset import Example
-from bot.intents.finetuning import Recipe, Tuned
+from bot.intents.finetuning import Recipe, Tell, Tuned
 from bot.intents.fitting import STRENGTHS, fit_blend, fit_head, log_loss
 from bot.intents.model import Model, write_model
 from bot.intents.scoring import Bank, Blend, Head, Labels, Scorer, Vectors, Views, softmax
 
-Tell = Callable[[float, str], None]
 Indices = npt.NDArray[np.int64]
 
 # Up to so many examples cross-validation costs a minute or two.
