@@ -73,6 +73,17 @@ class Assistant:
         turn = Turn(None, question, answer, timings, prediction)
         return replace(turn, id=await self._save(turn))
 
+    async def fail(self, question: Question, reason: str) -> Turn:
+        """The turn of a question that is answered with why it cannot be."""
+        turn = Turn(None, question, Answer(Outcome.FAILED, reason))
+        return replace(turn, id=await self._save(turn))
+
+    async def intent_of(self, text: str) -> Intent | None:
+        """What a message is surely about; None where that is unknown or for the documents."""
+        text = _storable(text)
+        prediction = await self.router.predict(text, await self.retriever.encode(text))
+        return self.router.intent_of(prediction)
+
     async def rate(self, rating: Rating) -> None:
         """Store a rating; the person's former one on the turn goes.
 

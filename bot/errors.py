@@ -53,3 +53,19 @@ class DocumentRejectedError(SupportbotError):
 
 class LanguageModelError(SupportbotError):
     """The language model of the settings cannot be opened: its package or its key is missing."""
+
+
+class DeliveryError(SupportbotError):
+    """An answer cannot be delivered."""
+
+
+class RefusedError(DeliveryError):
+    """A platform will not take the message, now or later; `reason` is the platform's word."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class AwayError(DeliveryError):
+    """A platform cannot be reached, or did not say whether it took the message."""

@@ -1,10 +1,13 @@
 """The words that every part of supportbot shares; plain values without behaviour of their own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 EVERYONE = "everyone"
 OUT_OF_SCOPE = "out_of_scope"
+NOT_FOR_THE_BOT = "not_for_the_bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,47 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person asked, platform markup removed."""
+    """What a person asked, platform markup removed; `inbox_id` where it waited in the inbox."""
 
     text: str
     person: Person
     conversation: Conversation
+    inbox_id: int | None = None
+
+
+class Way(StrEnum):
+    """How a message comes to the bot.
+
+    A follow-up is said, unmentioned, in a thread the bot takes part in; what is overheard is said
+    in a channel where it may answer by itself.
+    """
+
+    MENTION = "mention"
+    DIRECT = "direct"
+    FOLLOW_UP = "follow_up"
+    OVERHEARD = "overheard"
+    COMMAND = "command"
+    SHORTCUT = "shortcut"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as a platform delivered it, perhaps not for the first time.
+
+    `message` is its id in the channel; `client_message` the id that the sender's client gave it.
+    `text` has the platform's markup removed, and `details` is what answering needs besides.
+    """
+
+    platform: str
+    workspace: str
+    channel: str
+    message: str
+    conversation: str
+    person: str
+    text: str
+    way: Way
+    client_message: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

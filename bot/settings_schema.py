@@ -6,30 +6,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictFloat,
-    StrictInt,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, ValidationInfo
 
 from bot.cron import read_cron
 from bot.messages import EVERYONE
 from bot.packaged import packaged
+from bot.settings_platforms import QuestionSettings, SlackSettings
+from bot.settings_section import Section
 
 # The source of a team that has set none: what supportbot says of itself.
 HANDBOOK = "handbook"
-
-
-class Section(BaseModel):
-    """Keys that stand together; every field's description completes the sentence "Write …"."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
-    )
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -273,6 +259,12 @@ class FileSettings(Section):
     )
     retraining: RetrainingSettings = Field(
         default_factory=RetrainingSettings, description="its keys below a line [retraining]"
+    )
+    questions: QuestionSettings = Field(
+        default_factory=QuestionSettings, description="its keys below a line [questions]"
+    )
+    slack: SlackSettings = Field(
+        default_factory=SlackSettings, description="its keys below a line [slack]"
     )
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_or_handbook)] = Field(
         default=(), description="the keys of each source below a line [[sources]]"

@@ -65,4 +65,5 @@ def _keys_with_a_fixed_default() -> list[str]:
     keys = known_keys(FileSettings)
     sections = {key.rpartition(".")[0].removesuffix("[]") for key in keys}
     unset = sections | {"encoder.threads", "intents.catalog", "llm", "llm_base_url"}
+    unset |= {"slack.handoff_channel", "slack.handoff_group", "slack.admin_channel", "slack.port"}
     return [key for key in keys if key not in unset and "[]" not in key]

@@ -11,9 +11,17 @@ from bot.messages import Conversation, Exchange, Turn
 SAVE = text(
     "INSERT INTO turns (platform, conversation, person, question, outcome, answer, about, correct,"
     " intent, intent_confidence, alternatives, classifier_version_id, citations, passages,"
-    " timings_ms) VALUES (:platform, :conversation, :person, :question, :outcome, :answer, :about,"
-    " :correct, :intent, :intent_confidence, CAST(:alternatives AS jsonb), :version,"
-    " CAST(:citations AS jsonb), CAST(:passages AS jsonb), CAST(:timings AS jsonb)) RETURNING id"
+    " timings_ms, inbox_id) VALUES (:platform, :conversation, :person, :question, :outcome,"
+    " :answer, :about, :correct, :intent, :intent_confidence, CAST(:alternatives AS jsonb),"
+    " :version, CAST(:citations AS jsonb), CAST(:passages AS jsonb), CAST(:timings AS jsonb),"
+    " :inbox)"
+    # A question that is answered again, as the first answer was not delivered, is one turn.
+    " ON CONFLICT (inbox_id) DO UPDATE SET question = excluded.question,"
+    " outcome = excluded.outcome, answer = excluded.answer, about = excluded.about,"
+    " correct = excluded.correct, intent = excluded.intent,"
+    " intent_confidence = excluded.intent_confidence, alternatives = excluded.alternatives,"
+    " classifier_version_id = excluded.classifier_version_id, citations = excluded.citations,"
+    " passages = excluded.passages, timings_ms = excluded.timings_ms RETURNING id"
 )
 
 # What was asked longer ago than this, or before so many turns, is another talk.
@@ -54,6 +62,7 @@ async def save(engine: AsyncEngine, turn: Turn) -> int:
                 "intent_confidence": prediction.confidence if prediction else None,
                 "alternatives": json.dumps(prediction.alternatives) if prediction else None,
                 "version": prediction.version if prediction else None,
+                "inbox": question.inbox_id,
             },
         )
     return stored

@@ -1,0 +1,1 @@
+"""Slack as a platform; only what lies here knows its SDK."""

@@ -1,0 +1,96 @@
+"""Serving the chats that the settings have tokens for, for `supportbot run`."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+from bot.app import App, Say, open_app
+from bot.background import train_first, worker_beside
+from bot.errors import SettingsError
+from bot.platforms.slack.service import Access, Load, serve
+from bot.platforms.slack.workspace import Options
+from bot.settings import Settings
+from bot.storage import jobs
+from bot.storage.inbox import Flood
+
+
+def slack_access(settings: Settings) -> Access | None:
+    """How Slack is reached; None where no token for it is set.
+
+    Raises:
+        SettingsError: only some of what it needs is set.
+    """
+    secrets, slack = settings.secrets, settings.slack
+    if secrets.slack_bot_token is None:
+        if secrets.slack_app_token is not None:
+            raise SettingsError(
+                "SLACK_APP_TOKEN is set and SLACK_BOT_TOKEN is not. Set both in .env; the "
+                "bot token is on the page OAuth & Permissions of your Slack app."
+            )
+        return None
+    if slack.port is not None and secrets.slack_signing_secret is None:
+        raise SettingsError(
+            "`port` below [slack] is set and SLACK_SIGNING_SECRET is not. Set it in .env; it is on "
+            "the page Basic Information of your Slack app."
+        )
+    if slack.port is None and secrets.slack_app_token is None:
+        raise SettingsError(
+            "SLACK_BOT_TOKEN is set and SLACK_APP_TOKEN is not. Set both in .env; the app token "
+            "is made on the page Basic Information of your Slack app. Or set SLACK_SIGNING_SECRET "
+            "and a `port` below [slack] to have Slack post its events."
+        )
+    app_token, secret = secrets.slack_app_token, secrets.slack_signing_secret
+    return Access(
+        secrets.slack_bot_token.get_secret_value(),
+        app_token.get_secret_value() if app_token else None,
+        secret.get_secret_value() if secret else None,
+        slack.api_url, slack.host, slack.port, slack.sockets,
+    )  # fmt: skip
+
+
+def slack_options(settings: Settings) -> Options:
+    """How the bot behaves in Slack."""
+    slack = settings.slack
+    modes = dict.fromkeys(slack.questions_in, "questions") | dict.fromkeys(slack.all_in, "all")
+    return Options(
+        frozenset(slack.admins), slack.workspace_admins, modes, slack.handoff_channel,
+        slack.handoff_group, slack.admin_channel, slack.suggested_prompts,
+        settings.questions.deadline_seconds,
+    )  # fmt: skip
+
+
+async def serve_chats(settings: Settings, access: Access, say: Say, *, has_worker: bool) -> None:
+    """Answer in the chats until Ctrl-C or SIGTERM.
+
+    What was never indexed is indexed first; the rest is brought up to date beside.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(open_app(settings, say))
+        if has_worker:
+            await stack.enter_async_context(worker_beside(settings))
+        await _request_first_jobs(app, say)
+        questions = settings.questions
+        flood = Flood(questions.per_person, questions.per_channel, questions.waiting)
+        load = Load(flood, questions.at_once)
+        serving = asyncio.create_task(
+            serve(app.assistant(), access, slack_options(settings), load, say)
+        )
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (serving, stopping):
+            task.cancel()
+        await asyncio.wait([serving, stopping])
+        if not serving.cancelled():
+            serving.result()
+
+
+async def _request_first_jobs(app: App, say: Say) -> None:
+    """Have the sources brought up to date, and a classifier trained where there is none."""
+    if missing := await app.unindexed_sources():
+        say(f"Indexing {', '.join(missing)}; answers begin to come as documents are read.")
+    for source in app.settings.sources:
+        await jobs.request(app.engine, "reindex", source.name, "start")
+    await train_first(app, say)
