@@ -72,7 +72,7 @@ class Delivery:
                 break
             turn = await self._turn(holding, held.text, reply)
         assert turn is not None
-        if _is_better_unsaid(holding.waiting, turn):
+        if _may_be_unsaid(holding.waiting) and turn.answer.outcome is not Outcome.ANSWERED:
             return Ended("ignored")
         return Ended("answered", await reply.finish(turn))
 
@@ -87,14 +87,15 @@ class Delivery:
         return Ended("answered", await self.reply_to(holding).finish(turn))
 
     async def _turn(self, holding: Holding, text: str, reply: Reply) -> Turn:
-        """The turn of a question, its pieces shown where a language model writes them."""
-        arrival = holding.waiting.arrival
-        question = question_of(arrival, holding.waiting.id, text)
-        on_text = None if arrival.way in UNMENTIONED else reply.write
+        """The turn of a question; what is surely said is shown while a language model writes it."""
+        waiting = holding.waiting
+        question = question_of(waiting.arrival, waiting.id, text)
+        if _may_be_unsaid(waiting):
+            return await self.assistant.answer(question)
         try:
             async with asyncio.timeout(self.deadline_seconds), _stopping(holding) as stop:
                 _, turn = await asyncio.gather(
-                    reply.begin(), self.assistant.answer(question, on_text, stop)
+                    reply.begin(), self.assistant.answer(question, reply.write, stop)
                 )
                 return turn
         except TimeoutError:
@@ -122,7 +123,7 @@ class Delivery:
             return is_follow_up or arrival.details.get("mode") == "all"
         if intent.name == NOT_FOR_THE_BOT:
             return False
-        if not _must_be_answered(waiting):
+        if not _may_be_unsaid(waiting):
             return True
         return intent.route is Route.DOCUMENTS and intent.name != OUT_OF_SCOPE
 
@@ -137,17 +138,12 @@ def question_of(arrival: Arrival, inbox_id: int | None, text: str | None = None)
     return Question((arrival.text if text is None else text).strip(), person, place, inbox_id)
 
 
-def _must_be_answered(waiting: Waiting) -> bool:
-    """Whether an unmentioned message gets an answer from the documents or none."""
+def _may_be_unsaid(waiting: Waiting) -> bool:
+    """Whether only an answer from the documents is wanted: "I am not sure" would disturb people
+    who did not ask the bot."""
     if waiting.arrival.way is Way.FOLLOW_UP:
         return waiting.is_stranger
-    return waiting.arrival.details.get("mode") != "all"
-
-
-def _is_better_unsaid(waiting: Waiting, turn: Turn) -> bool:
-    """Whether "I am not sure" would only disturb people who did not ask the bot."""
-    is_unasked = waiting.arrival.way in UNMENTIONED and _must_be_answered(waiting)
-    return is_unasked and turn.answer.outcome is not Outcome.ANSWERED
+    return waiting.arrival.way is Way.OVERHEARD and waiting.arrival.details.get("mode") != "all"
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """How an answer gets into Slack: once into its thread, or to one person alone."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from bot.platforms.slack.streaming import Stream, Target, end_stream
 from bot.storage import answering, conversations
 from bot.storage.conversations import Place
 
+STATUS_SECONDS = 2.0
 STATUS = "is looking in the documents …"
 EVENT_TYPE = "supportbot_answer"
 NOTICE_TYPE = "supportbot_notice"
@@ -42,13 +44,17 @@ class ThreadReply:
         self.stream = Stream(self.calls, self._target, self.holding.note_reply)
 
     async def begin(self) -> None:
-        """Show a status, which Slack takes away with the answer."""
+        """Show a status, which Slack takes away with the answer; it is not waited for long."""
+        method = "assistant.threads.setStatus"
+        if not self.calls.is_open(method):
+            return
         try:
-            await self.calls(
-                "assistant.threads.setStatus", channel_id=self._target.channel,
-                thread_ts=self._target.thread, status=STATUS,
-            )  # fmt: skip
-        except DeliveryError as error:
+            async with asyncio.timeout(STATUS_SECONDS):
+                await self.calls(
+                    method, channel_id=self._target.channel, thread_ts=self._target.thread,
+                    status=STATUS,
+                )  # fmt: skip
+        except (DeliveryError, TimeoutError) as error:
             log.debug("no status is shown: %s", error)
 
     async def write(self, piece: str) -> None:
