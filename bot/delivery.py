@@ -90,10 +90,10 @@ class Delivery:
         """The turn of a question; what is surely said is shown while a language model writes it."""
         waiting = holding.waiting
         question = question_of(waiting.arrival, waiting.id, text)
-        if _may_be_unsaid(waiting):
-            return await self.assistant.answer(question)
         try:
             async with asyncio.timeout(self.deadline_seconds), _stopping(holding) as stop:
+                if _may_be_unsaid(waiting):
+                    return await self.assistant.answer(question, None, stop)
                 _, turn = await asyncio.gather(
                     reply.begin(), self.assistant.answer(question, reply.write, stop)
                 )
@@ -131,9 +131,13 @@ class Delivery:
 def question_of(arrival: Arrival, inbox_id: int | None, text: str | None = None) -> Question:
     """The question that a message asks; the documents are those that its channel may read."""
     principals = {EVERYONE, f"{arrival.platform}:{arrival.channel}"}
-    if arrival.way is Way.DIRECT:
+    is_direct = arrival.way is Way.DIRECT
+    if is_direct:
         principals.add(f"{arrival.platform}:{arrival.person}")
-    place = Conversation(arrival.platform, arrival.conversation, frozenset(principals))
+    place = Conversation(
+        arrival.platform, arrival.conversation, frozenset(principals),
+        arrival.channel if is_direct else None,
+    )  # fmt: skip
     person = Person(arrival.platform, arrival.person)
     return Question((arrival.text if text is None else text).strip(), person, place, inbox_id)
 

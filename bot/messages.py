@@ -23,12 +23,14 @@ class Conversation:
     """The thread, direct message or session that a question belongs to.
 
     `principals` names whose documents may be read here: an answer in a channel may only use what
-    everybody in that channel may read.
+    everybody in that channel may read. `direct` is the direct channel it is a thread of: people go
+    on there beside the thread as well as in it.
     """
 
     platform: str
     id: str
     principals: frozenset[str] = frozenset({EVERYONE})
+    direct: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,13 @@ RECENT = text(
     " AND asked_at > now() - make_interval(mins => :minutes) ORDER BY id DESC LIMIT :turns"
 )
 
+RECENT_IN_DIRECT = text(
+    "SELECT turns.question, answer FROM inbox JOIN turns ON turns.inbox_id = inbox.id"
+    " WHERE inbox.platform = :platform AND inbox.channel = :direct AND inbox.state = 'answered'"
+    " AND received_at > now() - make_interval(mins => :minutes)"
+    " ORDER BY received_at DESC LIMIT :turns"
+)
+
 
 async def save(engine: AsyncEngine, turn: Turn) -> int:
     """Store a turn; its id."""
@@ -69,7 +76,8 @@ async def save(engine: AsyncEngine, turn: Turn) -> int:
 
 
 async def recent(engine: AsyncEngine, conversation: Conversation) -> list[Exchange]:
-    """The last exchanges of this conversation and no other, oldest first."""
+    """The last exchanges of this conversation, oldest first; of a new one in a direct channel
+    those that were last there, and else of no other."""
     values = {
         "platform": conversation.platform,
         "conversation": conversation.id,
@@ -78,6 +86,9 @@ async def recent(engine: AsyncEngine, conversation: Conversation) -> list[Exchan
     }
     async with engine.connect() as connection:
         rows = (await connection.execute(RECENT, values)).all()
+        if not rows and conversation.direct is not None:
+            values["direct"] = conversation.direct
+            rows = (await connection.execute(RECENT_IN_DIRECT, values)).all()
     return [Exchange(row.question, row.answer) for row in reversed(rows)]
 
 
