@@ -92,7 +92,7 @@ def _check_depth(written: str, path: Path) -> None:
         depth += isinstance(event, CollectionStartEvent)
         depth -= isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 1
             raise CatalogError(
                 f"{path}, line {line}, nests more than {MAX_DEPTH} levels deep. Write the "
                 "intents as the default catalog does."
