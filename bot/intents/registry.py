@@ -51,6 +51,14 @@ async def fetch(engine: AsyncEngine, version: int, cache: Path) -> Path:
     return folder
 
 
+async def forget(engine: AsyncEngine, cache: Path) -> None:
+    """Delete the copies of versions whose files the database keeps no longer."""
+    kept = await classifiers.with_files(engine)
+    for folder in cache.iterdir():
+        if folder.name.isdecimal() and int(folder.name) not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _holds(folder: Path, hashes: dict[str, str]) -> bool:
     return all(
         (folder / name).is_file() and sha256_of(folder / name) == sha256
@@ -125,3 +133,4 @@ class LiveClassifier:
             self.problem = f"version {version} was trained with another encoder"
         # The former version is not closed: questions may be on its thread, which ends with it.
         self._current = None if self.problem else loaded
+        await forget(self._engine, self._cache)

@@ -241,6 +241,13 @@ async def newest(engine: AsyncEngine, count: int) -> list[Version]:
         return [_version(row) for row in rows]
 
 
+async def with_files(engine: AsyncEngine) -> set[int]:
+    """The ids of the versions whose files are kept."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT DISTINCT version_id FROM classifier_files"))
+        return set(rows.scalars())
+
+
 async def file_hashes(engine: AsyncEngine, version: int) -> dict[str, str]:
     """The SHA-256 of each file of a version, in hexadecimal, by name."""
     async with engine.connect() as connection:

@@ -76,6 +76,8 @@ async def test_a_process_that_serves_follows_a_rollback_within_its_interval(
 ) -> None:
     first = await stored(app, version_folder)
     second = await stored(app, version_folder)
+    cache = app.settings.data_directory / "classifiers"
+    (cache / "99").mkdir(parents=True)  # of a version whose files are no longer kept
     current = await app.live.current()
     assert current is not None
     assert current.version == second
@@ -87,6 +89,7 @@ async def test_a_process_that_serves_follows_a_rollback_within_its_interval(
         assert current is not None
     assert current.version == first
     assert time.monotonic() - started < POLL_SECONDS + 2  # and the time to load it
+    assert sorted(folder.name for folder in cache.iterdir()) == [str(first), str(second)]
     app.live.close()
 
 
