@@ -51,9 +51,8 @@ async def fetch(engine: AsyncEngine, version: int, cache: Path) -> Path:
     return folder
 
 
-async def forget(engine: AsyncEngine, cache: Path) -> None:
-    """Delete the copies of versions whose files the database keeps no longer."""
-    kept = await classifiers.with_files(engine)
+def forget(cache: Path, kept: set[int]) -> None:
+    """Delete the copies of other versions than those `kept` in the database."""
     for folder in cache.iterdir():
         if folder.name.isdecimal() and int(folder.name) not in kept:
             shutil.rmtree(folder, ignore_errors=True)
@@ -133,4 +132,5 @@ class LiveClassifier:
             self.problem = f"version {version} was trained with another encoder"
         # The former version is not closed: questions may be on its thread, which ends with it.
         self._current = None if self.problem else loaded
-        await forget(self._engine, self._cache)
+        kept = await classifiers.with_files(self._engine)
+        await asyncio.to_thread(forget, self._cache, kept)
