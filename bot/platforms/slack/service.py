@@ -107,7 +107,7 @@ def bolt_app(workspace: Workspace) -> AsyncApp:
 
     app = AsyncApp(
         client=calls.client, authorize=authorize, request_verification_enabled=False,
-        attaching_conversation_kwargs_enabled=False,
+        attaching_conversation_kwargs_enabled=False, logger=_bolt_log(),
     )  # fmt: skip
     reader = Reader(identity.workspace, identity.bot_user, workspace.modes)
     intake = Intake(workspace.inbox, calls, reader)
@@ -171,6 +171,13 @@ async def _connected(
         group.create_task(socket.keep())
     await sockets[0].is_connected.wait()
     yield
+
+
+def _bolt_log() -> logging.Logger:
+    """Bolt's log without its warnings, which are for who writes an app, not for who runs it."""
+    logger = logging.getLogger("slack_bolt")
+    logger.setLevel(logging.ERROR)
+    return logger
 
 
 async def _forget(workspace: Workspace) -> None:

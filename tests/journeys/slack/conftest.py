@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 
 from bot.app import App
+from bot.assistant import Assistant
 from bot.platforms.slack.service import Access, Load, serve
 from bot.platforms.slack.workspace import Options
 from bot.storage.inbox import Flood
@@ -25,6 +25,9 @@ __all__ = [
     "catalog", "catalog_file", "slack", "slack_mode", "slack_peer", "slack_rules",
     "version_folder",
 ]  # fmt: skip
+
+
+PATIENT = Flood(1000, 1000, 1000)
 
 
 @pytest.fixture(params=["socket", "events"])
@@ -69,7 +72,8 @@ async def serving(
     slack: Workspace,
     mode: str,
     options: Options,
-    assistant: Any = None,
+    assistant: Assistant | None = None,
+    flood: Flood = PATIENT,
 ) -> AsyncIterator[None]:
     """Have the bot serve until the end of the block."""
     port = free_port() if mode == "events" else None
@@ -79,7 +83,7 @@ async def serving(
     if port is not None:
         slack.strict.posts.url = f"http://127.0.0.1:{port}/slack/events"
     said = asyncio.Event()
-    load = Load(Flood(1000, 1000, 1000), at_once=4)
+    load = Load(flood, at_once=4)
     task = asyncio.create_task(
         serve(assistant or app.assistant(), access, options, load, lambda _: said.set())
     )
