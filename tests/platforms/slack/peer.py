@@ -73,7 +73,7 @@ def install(directory: Path) -> Path:
 def _fetch(npm: str, folder: Path) -> Path:
     try:
         packed = subprocess.run(
-            [npm, "pack", PACKAGE, "--json"],
+            [npm, "pack", PACKAGE, "--json", "--fetch-retries=1"],
             cwd=folder,
             check=True,
             capture_output=True,
