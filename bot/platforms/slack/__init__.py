@@ -1,0 +1,1 @@
+"""Slack as a platform: its events become questions, answers become Block Kit."""
