@@ -1,4 +1,4 @@
-"""Says what Slack would refuse about blocks and views, and which mentions and links are live in them.
+"""Says what Slack would refuse about blocks and views, and what is live in them.
 
 Shapes come from Slack's own types (`block_kit.schema.json`), lengths from slack_sdk's models and
 from the reference. Lengths are counted in UTF-16 units, the longest way to count characters.
