@@ -122,7 +122,7 @@ def _passage_pieces(passages: Sequence[ExplainedPassage]) -> Iterator[Piece]:
         yield Piece(Kind.TEXT, (Run("Nothing was searched for."),))
     for number, passage in enumerate(passages[:MAX_PASSAGES], start=1):
         place = place_runs(passage.title or passage.uri, passage.url or "")
-        details = shortened(f"\n{' · '.join(_details(passage))}", 1_000)
+        details = shortened(f"\n{' · '.join(_details(passage))}", 500)
         cited = (Run(" cited", frozenset({Style.BOLD})),) if passage.is_cited else ()
         yield Piece(Kind.TEXT, (Run(f"{number}. "), *place, *cited, Run(details)))
     if len(passages) > MAX_PASSAGES:
@@ -156,7 +156,7 @@ def _input(block_id: str, label: str, element: Json, hint: str | None = None) ->
 
 
 def _option(value: str, label: str) -> Json:
-    text = shortened(" ".join(sendable(label).split()), MAX_OPTION_TEXT) or value
+    text = shortened(" ".join(sendable(label).split()) or value, MAX_OPTION_TEXT)
     return {"text": _plain(text), "value": value}
 
 
