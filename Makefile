@@ -27,7 +27,7 @@ MAKEFLAGS += --question
 ALWAYS := +
 endif
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench storm clean
 
 help:
 	@echo 'make run               install, index the documents, and chat in this terminal'
@@ -35,6 +35,7 @@ help:
 	@echo 'make test              everything below check, then the tests'
 	@echo 'make check             formatting, lint, types and import contracts'
 	@echo 'make bench             measure quality and speed against a plain LlamaIndex stack'
+	@echo 'make storm             ask 2,000 questions through Slack while everything breaks'
 	@echo 'make clean             remove .venv and caches; .supportbot (your data) stays'
 	@echo
 	@echo 'PYTHON=python3.12      which Python to install for (3.11 or newer)'
@@ -59,6 +60,9 @@ check: $(VENV)/.installed-train-dev
 
 bench: $(VENV)/.installed-bench-train
 	@$(BIN)/python -m benchmarks
+
+storm: $(VENV)/.installed-train-dev
+	@$(BIN)/python -m tests.platforms.slack.storm
 
 clean:
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
