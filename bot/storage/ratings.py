@@ -6,15 +6,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.messages import Person, Rating
 
 # The same value again without a reason takes nothing back of what was said with it before.
-IS_BARE = "excluded.value = ratings.value AND excluded.reason IS NULL AND excluded.comment IS NULL"
 SAVE = text(
     "INSERT INTO ratings (turn_id, platform, person, value, reason, intent, comment,"
     " is_by_reaction) SELECT id, :platform, :person, :value, :reason, :intent, :comment,"
     " :is_by_reaction FROM turns WHERE id = :turn"
     " ON CONFLICT (turn_id, platform, person) DO UPDATE SET value = excluded.value,"
-    f" reason = CASE WHEN {IS_BARE} THEN ratings.reason ELSE excluded.reason END,"
-    f" intent = CASE WHEN {IS_BARE} THEN ratings.intent ELSE excluded.intent END,"
-    f" comment = CASE WHEN {IS_BARE} THEN ratings.comment ELSE excluded.comment END,"
+    " (reason, intent, comment) = (SELECT kept.reason, kept.intent, kept.comment FROM (VALUES"
+    "  (true, ratings.reason, ratings.intent, ratings.comment),"
+    "  (false, excluded.reason, excluded.intent, excluded.comment))"
+    "  AS kept (is_former, reason, intent, comment) WHERE is_former = (excluded.reason IS NULL"
+    "   AND excluded.comment IS NULL AND excluded.value = ratings.value)),"
     " is_by_reaction = excluded.is_by_reaction"
     "  AND (ratings.is_by_reaction OR excluded.value <> ratings.value), rated_at = now()"
 )

@@ -13,7 +13,7 @@ from bot.messages import Turn
 from bot.platforms.slack.calls import CallError, Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.messages import Message, answer_messages, closing_message
-from bot.platforms.slack.streaming import EVENT_TYPE, Stream, Target, end_stream
+from bot.platforms.slack.streaming import Stream, Target, end_stream
 from bot.storage import answering, conversations, inbox
 from bot.storage.conversations import Place
 

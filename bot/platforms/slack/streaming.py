@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.errors import AwayError, DeliveryError
 from bot.platforms.slack.calls import BusyError, CallError, Calls
+from bot.platforms.slack.lengths import escaped
 from bot.platforms.slack.messages import Message, partial_message
 from bot.storage.database import first_line
 
@@ -282,11 +283,6 @@ async def end_stream(calls: Calls, channel: str, ts: str) -> None:
         await calls("chat.stopStream", channel=channel, ts=ts)
     except CallError as error:
         log.debug("no stream to end: %s", error.code)
-
-
-def escaped(text: str) -> str:
-    """Text in which Slack finds no mention, channel or link of its own markup."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def inert(markdown: str) -> str:
