@@ -22,6 +22,7 @@ from bot.messages import (
     Turn,
     Way,
 )
+from bot.rag.generative import OnText
 from bot.storage import conversations
 from bot.storage.answering import Waiting
 
@@ -49,6 +50,9 @@ class Reply(Protocol):
             DeliveryError: the platform does not take it.
         """
 
+    async def drop(self) -> None:
+        """Take away what was shown, as there will be no answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -67,10 +71,14 @@ class Delivery:
         for _ in range(MAX_EDITS):
             held = await holding.look()
             if held is None:
+                if await holding.is_withdrawn():
+                    await reply.drop()
                 return Ended("withdrawn")
             if turn is not None and turn.question.text == held.text.strip():
                 break
-            turn = await self._turn(holding, held.text, reply)
+            # What was shown of an answer to other words must not go on as if it were this one.
+            on_text = reply.write if turn is None else None
+            turn = await self._turn(holding, held.text, reply, on_text)
         assert turn is not None
         if _may_be_unsaid(holding.waiting) and turn.answer.outcome is not Outcome.ANSWERED:
             return Ended("ignored")
@@ -86,7 +94,9 @@ class Delivery:
         )
         return Ended("answered", await self.reply_to(holding).finish(turn))
 
-    async def _turn(self, holding: Holding, text: str, reply: Reply) -> Turn:
+    async def _turn(
+        self, holding: Holding, text: str, reply: Reply, on_text: OnText | None
+    ) -> Turn:
         """The turn of a question; what is surely said is shown while a language model writes it."""
         waiting = holding.waiting
         question = question_of(waiting.arrival, waiting.id, text)
@@ -95,7 +105,7 @@ class Delivery:
                 if _may_be_unsaid(waiting):
                     return await self.assistant.answer(question, None, stop)
                 _, turn = await asyncio.gather(
-                    reply.begin(), self.assistant.answer(question, reply.write, stop)
+                    reply.begin(), self.assistant.answer(question, on_text, stop)
                 )
                 return turn
         except TimeoutError:
