@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from bot import version_commands
 from bot.errors import SupportbotError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
+cli.add_typer(version_commands.cli)
 cli.add_typer(db, name="db")
 notices = Console(stderr=True, highlight=False)
 
@@ -128,12 +130,13 @@ def worker() -> None:
 @cli.command()
 def retrain(as_json: Json = False) -> None:
     """Train the classifier anew from the catalog, and wait for the end."""
-    from bot.background import line, shown
     from bot.background import retrain as request_retraining
+    from bot.background import shown
+    from bot.job_reports import ending
 
     with shown(notices) as show:
         job = _run(request_retraining(_settings(), "terminal", show, _say))
-    _print_json(job.as_values()) if as_json else typer.echo(line(job))
+    _print_json(job.as_values()) if as_json else typer.echo(ending(job))
     raise typer.Exit(0 if job.state == "succeeded" else 1)
 
 
