@@ -265,6 +265,7 @@ class Rating:
     """A person's 👍 (1) or 👎 (-1) on a turn; the last one of a person counts.
 
     A 👎 may have a reason, and one for the wrong topic the intent that would have been right.
+    `is_by_reaction` where it was given by an emoji on the answer, which can be taken away again.
     """
 
     turn_id: int
@@ -273,3 +274,4 @@ class Rating:
     reason: Reason | None = None
     intent: str | None = None
     comment: str | None = None
+    is_by_reaction: bool = False

@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages import Answer, Outcome
+from bot.messages import Answer, Citation, Outcome
 from bot.platforms.slack.lengths import escaped, sendable, shortened
 from bot.platforms.slack.markdown import pieces
 from bot.platforms.slack.pages import blocks, paged
 from bot.platforms.slack.pieces import Kind, Piece, Run
 from bot.platforms.slack.sources import links_of, source_pieces
 
-WHY, PERSON, FEEDBACK = "why", "person", "feedback"
+WHY, PERSON, FEEDBACK, SHARE = "why", "person", "feedback", "share"
 RATING_BLOCK = "rating"
 MAX_FALLBACK = 3_000
 ZERO_WIDTH_SPACE, WORD_JOINER = "\u200b", "\u2060"
 # A colon that a scheme could end with, and the dot of an address without one.
 BREAKS = re.compile(r"(?<=[a-z]):(?=\S)|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+NOTHING = Piece(Kind.TEXT, (Run("…"),))
 Json = dict[str, Any]
 
 
@@ -29,18 +30,34 @@ class Message:
     text: str
 
 
-def answer_messages(answer: Answer, turn_id: int | None) -> list[Message]:
+def answer_messages(
+    answer: Answer, turn_id: int | None, *, is_private: bool = False
+) -> list[Message]:
     """The messages of an answer, one or more; sources and buttons are under the last one.
 
-    Without `turn_id` the answer is not stored, so it can be neither rated nor explained.
+    Without `turn_id` the answer is not stored, so it can be neither rated nor explained. One that
+    `is_private` is seen by its asker alone, who may share it.
     """
-    citations = () if answer.outcome is Outcome.FAILED else answer.citations
-    body = pieces(answer.text, links_of(citations)) or [Piece(Kind.TEXT, (Run("…"),))]
+    citations = _cited(answer)
+    body = pieces(answer.text, links_of(citations)) or [NOTHING]
     found = paged([*body, *source_pieces(citations, body[-1].group + 1)])
     messages = [_message(page) for page in found]
     if turn_id is not None:
-        messages[-1].blocks.extend(_buttons(answer.outcome, turn_id))
+        messages[-1].blocks.extend(_buttons(answer.outcome, turn_id, is_private=is_private))
     return messages
+
+
+def closing_message(answer: Answer, turn_id: int | None) -> Message:
+    """What stands below the text of an answer that was streamed: sources and buttons."""
+    message = _message(list(source_pieces(_cited(answer), 0)))
+    if turn_id is not None:
+        message.blocks.extend(_buttons(answer.outcome, turn_id, is_private=False))
+    return message
+
+
+def partial_message(text: str) -> Message:
+    """An answer's text while it is being written, as much of it as one message holds."""
+    return _message(paged(pieces(text, {}) or [NOTHING])[0])
 
 
 def plain_message(text: str) -> Message:
@@ -61,11 +78,15 @@ def notification(text: str) -> str:
     return re.sub(r"&[a-z]*$", "", shortened(inert, MAX_FALLBACK).removesuffix("…")) + "…"
 
 
+def _cited(answer: Answer) -> tuple[Citation, ...]:
+    return () if answer.outcome is Outcome.FAILED else answer.citations
+
+
 def _message(page: Sequence[Piece]) -> Message:
     return Message(blocks(page), notification("\n".join(piece.plain for piece in page)))
 
 
-def _buttons(outcome: Outcome, turn_id: int) -> list[Json]:
+def _buttons(outcome: Outcome, turn_id: int, *, is_private: bool) -> list[Json]:
     person = _button(PERSON, "Talk to a person", turn_id)
     if outcome is Outcome.FAILED:
         return [{"type": "actions", "elements": [person]}]
@@ -77,8 +98,11 @@ def _buttons(outcome: Outcome, turn_id: int) -> list[Json]:
         "positive_button": _feedback("Helpful", "This answer helped", f"{turn_id}:1"),
         "negative_button": _feedback("Not helpful", "This answer did not help", f"{turn_id}:-1"),
     }
+    buttons = [_button(WHY, "Why this answer?", turn_id), person]
+    if is_private and outcome is Outcome.ANSWERED:
+        buttons.insert(0, _button(SHARE, "Share with the channel", turn_id))
     return [
-        {"type": "actions", "elements": [_button(WHY, "Why this answer?", turn_id), person]},
+        {"type": "actions", "elements": buttons},
         {
             "type": "context_actions",
             "block_id": f"{RATING_BLOCK}:{turn_id}",
