@@ -15,6 +15,7 @@ from bot.platforms.slack.calls import CallError, Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.messages import Message, answer_messages, closing_message
 from bot.platforms.slack.streaming import Stream, Target, end_stream
+from bot.platforms.slack.titles import name_thread
 from bot.storage import answering, conversations, inbox
 from bot.storage.conversations import Place
 
@@ -53,6 +54,7 @@ class ThreadReply:
     async def begin(self) -> None:
         """Show a status, which Slack takes away with the answer."""
         await self._set_status(STATUS)
+        await name_thread(self.calls, self.holding.waiting.arrival)
 
     async def write(self, piece: str) -> None:
         """Show the next piece, unless an earlier attempt has begun to answer."""

@@ -19,7 +19,17 @@ from bot.delivery import Delivery
 from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
-from bot.platforms.slack import asking, handoffs, rating, sharing, stopping, why
+from bot.platforms.slack import (
+    asking,
+    commands,
+    handoffs,
+    home,
+    job_messages,
+    rating,
+    sharing,
+    stopping,
+    why,
+)
 from bot.platforms.slack.calls import Calls, TokenError
 from bot.platforms.slack.events import PLATFORM, Reader
 from bot.platforms.slack.handoff_posting import post_handoffs
@@ -218,10 +228,15 @@ Register = Callable[[AsyncApp, Workspace, Intake], None]
 # One line for each kind of thing people do besides writing messages.
 HANDLERS: tuple[Register, ...] = (
     asking.register,
+    commands.register,
     handoffs.register,
+    home.register,
     rating.register,
     sharing.register,
     stopping.register,
     why.register,
 )
-BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (post_handoffs,)
+BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (
+    job_messages.tell_of_jobs,
+    post_handoffs,
+)
