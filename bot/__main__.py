@@ -54,8 +54,15 @@ def run(
         bool, typer.Option(help="Work jobs beside, such as scheduled reindexes.")
     ] = True,
 ) -> None:
-    """Bring the index up to date, then answer: in this terminal."""
-    _chat(is_refreshing=True, has_worker=worker)
+    """Bring the index up to date and answer: in Slack where its tokens are set, else here."""
+    from bot.serving import serve_chats, slack_access
+
+    settings = _settings()
+    access = slack_access(settings)
+    if access is None:
+        _chat(is_refreshing=True, has_worker=worker)
+    else:
+        _run(serve_chats(settings, access, _say, has_worker=worker))
 
 
 @cli.command()
@@ -185,6 +192,19 @@ def init() -> None:
     from bot.settings import write_example
 
     typer.echo(f"Wrote {write_example(Path.cwd())}. Edit it, then run: supportbot run")
+
+
+@cli.command()
+def slack_manifest(
+    http: Annotated[
+        str | None,
+        typer.Option(help="Where Slack posts events, such as https://bot.example.com."),
+    ] = None,
+) -> None:
+    """Print the Slack app's manifest, to paste into "From a manifest"."""
+    from bot.platforms.slack.manifest import write_manifest
+
+    typer.echo(write_manifest(http), nl=False)
 
 
 @db.command()

@@ -20,11 +20,12 @@ from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
 from bot.platforms.slack.calls import Calls, TokenError
+from bot.platforms.slack.catching_up import keep_up
 from bot.platforms.slack.events import PLATFORM, Reader
 from bot.platforms.slack.http import listening
 from bot.platforms.slack.intake import Intake
 from bot.platforms.slack.replying import PrivateReply, ThreadReply
-from bot.platforms.slack.sockets import Socket
+from bot.platforms.slack.sockets import Socket, check_app_token
 from bot.platforms.slack.workspace import Identity, Options, Workspace, identify
 from bot.storage import inbox as stored
 from bot.storage.database import first_line
@@ -86,7 +87,7 @@ async def serve(
         group = await stack.enter_async_context(asyncio.TaskGroup())
         for work in background_of(workspace):
             group.create_task(work)
-        await stack.enter_async_context(_connected(app, access, group))
+        await stack.enter_async_context(_connected(app, access, workspace, group))
         say(
             f"Answering in {identity.name} on Slack as @{identity.bot_name}: mention it, or write "
             "it a message. Ctrl-C ends."
@@ -152,13 +153,16 @@ async def _identify(calls: Calls) -> Identity:
 
 @asynccontextmanager
 async def _connected(
-    app: AsyncApp, access: Access, group: asyncio.TaskGroup
+    app: AsyncApp, access: Access, workspace: Workspace, group: asyncio.TaskGroup
 ) -> AsyncIterator[None]:
+    hearing = workspace.hearing
     if access.port is not None:
         assert access.signing_secret
         try:
             async with listening(app, access.signing_secret, access.host, access.port):
-                yield
+                hearing.notices_breaks = False
+                with hearing.connected():
+                    yield
         except OSError as error:
             raise DeliveryError(
                 f"The port {access.port} on {access.host} cannot be had: {error.strerror}. Set "
@@ -166,7 +170,8 @@ async def _connected(
             ) from error
         return
     assert access.app_token
-    sockets = [Socket(app, access.app_token) for _ in range(access.sockets)]
+    await check_app_token(workspace.calls, access.app_token)
+    sockets = [Socket(app, access.app_token, hearing) for _ in range(access.sockets)]
     for socket in sockets:
         group.create_task(socket.keep())
     await sockets[0].is_connected.wait()
@@ -207,4 +212,4 @@ def _pass_the_rest(app: AsyncApp) -> None:
 Register = Callable[[AsyncApp, Workspace, Intake], None]
 # One line for each kind of thing people do besides writing messages.
 HANDLERS: tuple[Register, ...] = ()
-BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = ()
+BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (keep_up,)

@@ -10,6 +10,7 @@ from bot.assistant import Assistant
 from bot.inbox import Inbox
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
+from bot.platforms.slack.hearing import Hearing
 from bot.storage import conversations
 
 MODES_SECONDS = 10.0
@@ -57,6 +58,7 @@ class Workspace:
     inbox: Inbox
     options: Options
     modes: dict[str, str]
+    hearing: Hearing = field(default_factory=Hearing)
 
     @property
     def engine(self) -> AsyncEngine:
