@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from bot import database_commands, version_commands
 from bot.errors import SupportbotError
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-db = typer.Typer(help="The database's schema.", no_args_is_help=True)
-cli.add_typer(db, name="db")
+cli.add_typer(version_commands.cli)
+cli.add_typer(database_commands.cli, name="db")
 notices = Console(stderr=True, highlight=False)
 
 
@@ -135,12 +136,13 @@ def worker() -> None:
 @cli.command()
 def retrain(as_json: Json = False) -> None:
     """Train the classifier anew from the catalog, and wait for the end."""
-    from bot.background import line, shown
     from bot.background import retrain as request_retraining
+    from bot.background import shown
+    from bot.job_reports import ending
 
     with shown(notices) as show:
         job = _run(request_retraining(_settings(), "terminal", show, _say))
-    _print_json(job.as_values()) if as_json else typer.echo(line(job))
+    _print_json(job.as_values()) if as_json else typer.echo(ending(job))
     raise typer.Exit(0 if job.state == "succeeded" else 1)
 
 
@@ -205,37 +207,6 @@ def slack_manifest(
     from bot.platforms.slack.manifest import write_manifest
 
     typer.echo(write_manifest(http), nl=False)
-
-
-@db.command()
-def upgrade() -> None:
-    """Migrate to the newest schema; every start does this too."""
-    from bot.app import migrate_database
-
-    typer.echo(f"The database is at revision {_run(migrate_database(_settings()))}.")
-
-
-@db.command()
-def downgrade(
-    revision: Annotated[str, typer.Argument(help='A revision, or "base" to remove every table.')],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Migrate down to a revision; what newer tables hold is lost."""
-    from bot.app import migrate_database
-
-    if not yes:
-        typer.confirm(f"Data of revisions after {revision} is deleted. Go on?", abort=True)
-    typer.echo(
-        f"The database is at revision {_run(migrate_database(_settings(), down_to=revision))}."
-    )
-
-
-@db.command()
-def current() -> None:
-    """Print the schema's revision."""
-    from bot.app import database_revision
-
-    typer.echo(_run(database_revision(_settings())))
 
 
 def _chat(*, is_refreshing: bool, has_worker: bool) -> None:

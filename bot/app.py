@@ -90,6 +90,15 @@ def model_spec(settings: Settings) -> ModelSpec | None:
     )
 
 
+def catalog_of(settings: Settings) -> Catalog:
+    """The catalog of intents of the settings.
+
+    Raises:
+        CatalogError: it is wrong, or names a source that the settings do not have.
+    """
+    return load_catalog(settings.intents.catalog, [source.name for source in settings.sources])
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, say: Say = log.info) -> AsyncIterator[App]:
     """The app, its database migrated and its encoder loaded; closed again at the end.
@@ -102,7 +111,7 @@ async def open_app(settings: Settings, say: Say = log.info) -> AsyncIterator[App
     """
     if spec := model_spec(settings):
         spec.check()
-    catalog = load_catalog(settings.intents.catalog)
+    catalog = catalog_of(settings)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings, say))
         folder = await encoder_folder(settings, engine, say)

@@ -12,6 +12,7 @@ from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App, Say, open_engine
+from bot.job_reports import line
 from bot.settings import Settings
 from bot.storage import jobs
 from bot.storage.jobs import Job
@@ -117,20 +118,3 @@ def shown(console: Console) -> Iterator[Show]:
             console.print(line(job), markup=False, soft_wrap=True)
 
     yield write
-
-
-def line(job: Job) -> str:
-    """How the job stands, on one line."""
-    what = f"{job.name} (job {job.id})"
-    if job.state == "waiting":
-        again = f" again, after {job.deaths} attempts that did not end" if job.deaths else ""
-        return f"{what} waits to run{again}"
-    if job.state == "running":
-        done = "" if job.fraction is None else f", {job.fraction:.0%} done"
-        left = "" if job.seconds_left is None else f", about {job.seconds_left:.0f} s left"
-        note = f": {job.note}" if job.note else ""
-        return f"{what} runs{done}{left}{note}"
-    took = "" if job.seconds is None else f" after {job.seconds:.0f} s"
-    if job.state == "failed":
-        return f"{what} failed{took}: {job.failure}"
-    return f"{what} {job.state}{took}"

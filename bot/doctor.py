@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from bot.app import database_url, model_spec, open_app
+from bot.app import catalog_of, database_url, model_spec, open_app
 from bot.checks import Check
-from bot.errors import SupportbotError
+from bot.errors import CatalogError, SupportbotError
 from bot.serving import slack_access, slack_options
 from bot.settings import Settings, load_settings
 from bot.storage.database import check, explain, is_recommended, open_setup_engine
@@ -28,6 +28,7 @@ async def examine(directory: Path) -> list[Check]:
     except SupportbotError as error:
         return [*checks, Check("settings", False, "wrong", str(error))]
     checks.append(Check("settings", True, f"{len(settings.sources)} sources"))
+    checks.append(_catalog(settings))
     checks += [check async for check in _services(settings)]
     return [*checks, _language_model(settings), *await _slack(settings), _discord(settings)]
 
@@ -63,6 +64,14 @@ def _disk(directory: Path) -> Check:
     )
 
 
+def _catalog(settings: Settings) -> Check:
+    try:
+        catalog = catalog_of(settings)
+    except CatalogError as error:
+        return Check("intents", False, "wrong", str(error))
+    return Check("intents", True, f"{len(catalog.intents)} intents")
+
+
 async def _services(settings: Settings) -> AsyncIterator[Check]:
     try:
         async with database_url(settings) as url:
@@ -94,6 +103,8 @@ async def _services(settings: Settings) -> AsyncIterator[Check]:
                     f"{stale} documents of another encoder" if stale else "of this encoder",
                     "Run: supportbot reindex" if stale else "",
                 )
+    except CatalogError:
+        return  # told above; what the app would bring cannot be checked without it
     except SupportbotError as error:
         yield Check("services", False, type(error).__name__, str(error))
 

@@ -31,6 +31,10 @@ class TrainingError(SupportbotError):
     """A classifier cannot be trained, or a trained one cannot be used."""
 
 
+class VersionError(SupportbotError):
+    """A classifier version cannot be made live."""
+
+
 class RatingError(SupportbotError):
     """A rating cannot be stored."""
 

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App, open_app
 from bot.child import end_with_parent, report, report_failure, report_result
@@ -33,9 +35,9 @@ from bot.storage import classifiers
 
 Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
-SNAPSHOT = "dataset.jsonl"
 SCRATCH = ".retraining-"
-COMPARED_VERSIONS = 10
+
+log = logging.getLogger(__name__)
 
 
 async def retrain(app: App, tell: Tell) -> dict[str, Any]:
@@ -48,6 +50,8 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     """
     from bot.intents.training import Plan, train
 
+    if find_spec("matplotlib") is None:  # told now, not after minutes of training
+        raise ModuleNotFoundError(name="matplotlib")
     started = time.monotonic()
     names = app.catalog.names
     data = split(examples_of(app.catalog))
@@ -56,12 +60,8 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     plan = Plan(settings.model, settings.keep_in_scope)
     snapshot = _snapshot(Split(training, data.test), plan, app.encoder.manifest.fingerprint)
     live = await classifiers.live_id(app.engine)
-    if former := await _same(app, live, snapshot):
-        return {
-            "version": former,
-            "is_live": former == live,
-            "skipped": f"Nothing has changed since version {former} was trained.",
-        }
+    if skipped := await _same(app, live, snapshot):
+        return skipped
     for leftover in app.settings.data_directory.glob(f"{SCRATCH}*"):  # of one that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=app.settings.data_directory) as scratch:
@@ -77,29 +77,56 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
             "test": asdict(metrics),
             "live_test": asdict(live_metrics) if live_metrics else None,
         }
-        (folder / SNAPSHOT).write_bytes(snapshot)
+        (folder / classifiers.SNAPSHOT).write_bytes(snapshot)
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         version = await classifiers.add(
             app.engine, classifiers.NewVersion(app.encoder_id, live, names, figures, files)
         )
-    reason = refusal(metrics, live_metrics)
-    if not reason and not await classifiers.promote(app.engine, version, instead_of=live):
-        reason = "Another version went live meanwhile; the next retraining compares with that one."
-    if reason:
-        await classifiers.refuse(app.engine, version, reason)
+    reason = await _decide(app.engine, version, live, refusal(metrics, live_metrics))
+    await _keep_picture(app.engine, version, reason, metrics, live_metrics)
+    await classifiers.forget_files(app.engine)
     return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
 
 
-async def _same(app: App, live: int | None, snapshot: bytes) -> int | None:
-    """The version that this training would give again: the live one, or one refused beside it."""
-    name = sha256(snapshot).hexdigest()
-    for version in await classifiers.newest(app.engine, COMPARED_VERSIONS):
-        is_settled = version.id == live or (
-            version.state == "refused" and version.parent_id == live
-        )
-        hashes = await classifiers.file_hashes(app.engine, version.id)
-        if is_settled and hashes.get(SNAPSHOT) == name:
-            return version.id
+async def _decide(engine: AsyncEngine, version: int, live: int | None, reason: str) -> str:
+    """Promote the version, or refuse it for a reason; why it was not promoted."""
+    if not reason and not await classifiers.promote(engine, version, instead_of=live):
+        reason = "Another version went live meanwhile; the next retraining compares with that one."
+    if reason:
+        await classifiers.refuse(engine, version, reason)
+    return reason
+
+
+async def _keep_picture(
+    engine: AsyncEngine, version: int, reason: str, metrics: Metrics, live: Metrics | None
+) -> None:
+    """Draw what the training showed; the version is decided on, with or without its picture."""
+    from bot.intents.report import draw
+
+    decision = f"It stays out. {reason}" if reason else "It is live."
+    try:
+        picture = draw(version, decision, metrics, live)
+    except (OSError, RuntimeError, ValueError) as error:
+        log.warning("Version %s has no picture, as it cannot be drawn: %s", version, error)
+    else:
+        await classifiers.keep_picture(engine, version, picture)
+
+
+async def _same(app: App, live: int | None, snapshot: bytes) -> dict[str, Any] | None:
+    """What is said where this training would give a version again that was settled: the live one,
+    one refused beside it, or one that somebody took back, which only a hand makes live again."""
+    for version in await classifiers.trained_with(app.engine, sha256(snapshot).digest()):
+        said = f"Nothing has changed since version {version.id} was trained"
+        if version.rolled_back_at is not None:
+            said += (
+                f", which {version.rolled_back_by} rolled back on {version.rolled_back_at:%Y-%m-%d}"
+                ". Change the catalog to train another"
+            )
+            if version.has_files:
+                said += f", or make it live again: supportbot rollback {version.id}"
+        elif version.id != live and (version.state != "refused" or version.parent_id != live):
+            continue
+        return {"version": version.id, "is_live": version.id == live, "skipped": f"{said}."}
     return None
 
 

@@ -1,12 +1,13 @@
 """The catalog of intents: what people may want, and what is done about it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from bot.errors import CatalogError
@@ -17,6 +18,8 @@ MIN_UTTERANCES = 5
 # Written in C where PyYAML was built with libyaml, as its wheels are.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_CHARACTERS = 1000
+# A catalog nests four levels deep. Nodes are composed by recursion, in C without a limit.
+MAX_DEPTH = 20
 
 
 class Route(StrEnum):
@@ -59,14 +62,16 @@ class Catalog:
         return next((intent for intent in self.intents if intent.name == name), None)
 
 
-def load_catalog(path: Path = DEFAULT) -> Catalog:
-    """The catalog in a YAML file.
+def load_catalog(path: Path = DEFAULT, sources: Collection[str] | None = None) -> Catalog:
+    """The catalog in a YAML file; its intents may search these `sources` first, or any if None.
 
     Raises:
         CatalogError: it is wrong; the message lists every problem with its line.
     """
     try:
-        root = yaml.compose(path.read_text("utf-8"), Loader=LOADER)
+        written = path.read_text("utf-8")
+        _check_depth(written, path)
+        root = yaml.compose(written, Loader=LOADER)
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} cannot be read: {error}. Save it as a UTF-8 file.") from error
     except yaml.MarkedYAMLError as error:
@@ -74,18 +79,32 @@ def load_catalog(path: Path = DEFAULT) -> Catalog:
         raise CatalogError(f"{path}, line {line}, is not YAML: {error.problem}.") from error
     except yaml.YAMLError as error:
         raise CatalogError(f"{path} is not YAML: {error}.") from error
-    reader = _Reader()
+    reader = _Reader(sources)
     catalog = Catalog(tuple(reader.intents(root)))
     if reader.problems:
         raise CatalogError("\n- ".join([f"The catalog {path} has problems:", *reader.problems]))
     return catalog
 
 
+def _check_depth(written: str, path: Path) -> None:
+    depth = 0
+    for event in yaml.parse(written, Loader=LOADER):
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise CatalogError(
+                f"{path}, line {line}, nests more than {MAX_DEPTH} levels deep. Write the "
+                "intents as the default catalog does."
+            )
+
+
 class _Reader:
     """Reads nodes, which know their lines, and collects the problems."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Collection[str] | None) -> None:
         self.problems: list[str] = []
+        self._sources = sources
         self._seen: dict[str, int] = {}
 
     def intents(self, root: Node | None) -> Iterator[Intent]:
@@ -121,7 +140,7 @@ class _Reader:
             self._text(values.get("description")),
             route,
             reply,
-            tuple(text for _, text in self._texts(values.get("sources"))),
+            self._searched(name, values.get("sources")),
             self._utterances(name, key, values.get("utterances")),
         )
 
@@ -131,6 +150,17 @@ class _Reader:
             self._problem(node or key, f"the `route` of `{name}` is one of {', '.join(Route)}")
             return Route.DOCUMENTS
         return Route(written)
+
+    def _searched(self, name: str, node: Node | None) -> tuple[str, ...]:
+        texts = tuple(self._texts(node))
+        for item, text in texts:
+            if self._sources is not None and text not in self._sources:
+                self._problem(
+                    item,
+                    f"`{name}` searches the source `{text}`, which the settings do not have; "
+                    f"they have {', '.join(self._sources)}",
+                )
+        return tuple(text for _, text in texts)
 
     def _utterances(self, name: str, key: Node, node: Node | None) -> tuple[str, ...]:
         utterances = []

@@ -14,7 +14,10 @@ TOLERANCE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Shares from 0 to 1; `recalls` by intent, `kept_in_scope` of the texts that have an intent."""
+    """Shares from 0 to 1; `kept_in_scope` of the texts that have an intent.
+
+    `recalls` are by intent, each of that many `cases`.
+    """
 
     examples: int
     accuracy: float
@@ -22,6 +25,7 @@ class Metrics:
     calibration_error: float
     kept_in_scope: float
     recalls: dict[str, float]
+    cases: dict[str, int]
 
 
 def macro_f1(labels: Labels, predicted: Labels) -> float:
@@ -65,6 +69,7 @@ def measure(
         calibration_error=calibration_error(probabilities, labels),
         kept_in_scope=float(is_in_scope.mean()),
         recalls=recalls,
+        cases={names[intent]: int((labels == intent).sum()) for intent in np.unique(labels)},
     )
 
 

@@ -51,6 +51,13 @@ async def fetch(engine: AsyncEngine, version: int, cache: Path) -> Path:
     return folder
 
 
+def forget(cache: Path, kept: set[int]) -> None:
+    """Delete the copies of other versions than those `kept` in the database."""
+    for folder in cache.iterdir():
+        if folder.name.isdecimal() and int(folder.name) not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _holds(folder: Path, hashes: dict[str, str]) -> bool:
     return all(
         (folder / name).is_file() and sha256_of(folder / name) == sha256
@@ -125,3 +132,5 @@ class LiveClassifier:
             self.problem = f"version {version} was trained with another encoder"
         # The former version is not closed: questions may be on its thread, which ends with it.
         self._current = None if self.problem else loaded
+        kept = await classifiers.with_files(self._engine)
+        await asyncio.to_thread(forget, self._cache, kept)

@@ -58,6 +58,31 @@ def test_every_problem_of_a_catalog_is_named_by_its_line(tmp_path: Path) -> None
     assert f'line {lines.index("      - hiya") + 1}: "hi  there" stands on line' in said
 
 
+def test_a_source_that_the_settings_lack_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "intents.yaml"
+    text = CATALOG.replace(
+        "    route: documents\n", "    route: documents\n    sources: [wiki, wikki]\n"
+    )
+    path.write_text(text)
+    assert load_catalog(path).intents[0].sources == ("wiki", "wikki")
+    with pytest.raises(CatalogError) as raised:
+        load_catalog(path, ["wiki", "handbook"])
+    line = text.splitlines().index("    sources: [wiki, wikki]") + 1
+    assert str(raised.value).splitlines()[1:] == [
+        f"- line {line}: `question` searches the source `wikki`, which the settings do not have; "
+        "they have wiki, handbook."
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[\n" * 100_000, "intents: " + "{a: " * 100_000, "- " * 100_000 + "a"],
+    ids=["open lists", "lines", "keys", "dashes"],
+)
+def test_a_file_nested_too_deep_is_an_error_and_no_crash(tmp_path: Path, text: str) -> None:
+    assert "nests more than 20 levels deep" in problems(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -8,10 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import retraining
 from bot.app import App
 from bot.intents import registry
-from bot.intents.evaluation import Metrics
 from bot.messages import OUT_OF_SCOPE, Outcome
 from bot.platforms.terminal import question_of
 from bot.settings import Settings, load_settings
@@ -73,7 +71,8 @@ def test_each_message_takes_the_way_of_its_intent_once_the_classifier_is_trained
     assert rows[6][1] == OUT_OF_SCOPE
     assert all(0 < row[2] <= 1 and len(row[3]) >= 2 for row in rows[3:])
     assert {row[4] for row in rows[3:]} == {result["version"]}
-    assert retrained(team)["skipped"]
+    nothing = f"Nothing has changed since version {result['version']} was trained.\n"
+    assert supportbot(team, "retrain").stdout == nothing
     status = supportbot(team, "status").stdout
     assert f"Classifier version {result['version']}" in status
     assert "live, macro F1" in status
@@ -207,26 +206,3 @@ async def test_what_goes_on_from_a_question_gets_no_canned_reply_but_may_ask_for
         ("greeting", Outcome.ANSWERED),
     ]
     app.live.close()
-
-
-async def test_a_worse_candidate_is_kept_but_not_promoted_and_not_trained_again(
-    app: App, version_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = await stored(app, version_folder)
-
-    async def perfect(*_arguments: object) -> Metrics:
-        return Metrics(10, 1.0, 1.01, 0.0, 1.0, {})
-
-    monkeypatch.setattr(retraining, "_judge_live", perfect)
-    (app.settings.data_directory / ".retraining-killed").mkdir()
-    report = await retraining.retrain(app, lambda _share, _note: None)
-    assert report["is_live"] is False
-    assert "101.0%" in report["refusal"]
-    assert await classifiers.live_id(app.engine) == live
-    refused = await classifiers.find(app.engine, report["version"])
-    assert refused is not None
-    assert (refused.state, refused.refusal) == ("refused", report["refusal"])
-    assert not list(app.settings.data_directory.glob(".retraining-*"))
-    again = await retraining.retrain(app, lambda _share, _note: None)
-    assert (again["version"], again["is_live"]) == (report["version"], False)
-    assert "Nothing has changed" in again["skipped"]
