@@ -28,9 +28,8 @@ def downgrade(
 
     if not yes:
         typer.confirm(f"Data of revisions after {revision} is deleted. Go on?", abort=True)
-    typer.echo(
-        f"The database is at revision {asyncio.run(migrate_database(load_settings(), down_to=revision))}."
-    )
+    reached = asyncio.run(migrate_database(load_settings(), down_to=revision))
+    typer.echo(f"The database is at revision {reached}.")
 
 
 @cli.command()

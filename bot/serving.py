@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from bot.app import App, Say, open_app
 from bot.background import train_first, worker_beside
 from bot.errors import SettingsError, SupportbotError
-from bot.platforms.slack.service import Access, Load, serve
+from bot.platforms.slack.access import Access
 from bot.platforms.slack.workspace import Options
 from bot.settings import Settings
 from bot.storage import jobs
@@ -60,7 +60,7 @@ def slack_options(settings: Settings) -> Options:
 
 
 async def serve_chats(settings: Settings, access: Access, say: Say, *, has_worker: bool) -> None:
-    """Answer in the chats until Ctrl-C, which is raised as ever, or SIGTERM, after which it returns.
+    """Answer in the chats until Ctrl-C, which is raised, or SIGTERM, which returns.
 
     What was never indexed is indexed first; the rest is brought up to date beside.
 
@@ -89,6 +89,8 @@ async def serve_chats(settings: Settings, access: Access, say: Say, *, has_worke
 
 
 async def _serve(settings: Settings, access: Access, say: Say, *, has_worker: bool) -> None:
+    from bot.platforms.slack.service import Load, serve
+
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings, say))
         if has_worker:

@@ -9,9 +9,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.checks import Check
 from bot.errors import DeliveryError
+from bot.platforms.slack.access import Access, open_client
 from bot.platforms.slack.calls import CallError, Calls, TokenError
 from bot.platforms.slack.manifest import bot_scopes
-from bot.platforms.slack.service import API_SECONDS, Access
 from bot.platforms.slack.sockets import app_token_advice
 from bot.platforms.slack.workspace import Options
 
@@ -29,12 +29,7 @@ AWAY = "Look whether this machine reaches https://slack.com, then try again."
 
 async def check_slack(access: Access, options: Options) -> list[Check]:
     """All checks of Slack; without a bot token that works, only those that need none."""
-    timeout = aiohttp.ClientTimeout(total=API_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        client = AsyncWebClient(
-            access.bot_token, base_url=access.api_url, session=session, timeout=API_SECONDS,
-            retry_handlers=[],
-        )  # fmt: skip
+    async with open_client(access) as client:
         calls = Calls(client, PATIENCE_SECONDS)
         token, scopes = await _bot_token(client)
         checks = [token, await _way(calls, access)]

@@ -8,10 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
 from bot.assistant import Assistant
@@ -19,6 +17,7 @@ from bot.delivery import Delivery
 from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
+from bot.platforms.slack.access import Access, open_client
 from bot.platforms.slack.calls import Calls, TokenError
 from bot.platforms.slack.catching_up import keep_up
 from bot.platforms.slack.events import PLATFORM, Reader
@@ -31,7 +30,6 @@ from bot.storage import inbox as stored
 from bot.storage.database import first_line
 from bot.storage.inbox import Flood
 
-API_SECONDS = 15
 CONNECT_SECONDS = 30.0
 FORGET_SECONDS = 3600.0
 PRIVATE = frozenset({Way.COMMAND, Way.SHORTCUT})
@@ -40,19 +38,6 @@ EVERYTHING = re.compile(".*", re.DOTALL)
 Say = Callable[[str], None]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How Slack is reached: by Socket Mode, or with a port by signed HTTP events."""
-
-    bot_token: str
-    app_token: str | None
-    signing_secret: str | None
-    api_url: str
-    host: str
-    port: int | None
-    sockets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +57,7 @@ async def serve(
         DeliveryError: Slack refuses the tokens, or cannot be reached at the start.
     """
     async with AsyncExitStack() as stack:
-        timeout = aiohttp.ClientTimeout(total=API_SECONDS)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        client = AsyncWebClient(
-            access.bot_token, base_url=access.api_url, session=session, timeout=API_SECONDS,
-            retry_handlers=[],
-        )  # fmt: skip
-        calls = Calls(client)
+        calls = Calls(await stack.enter_async_context(open_client(access)))
         identity = await _identify(calls)
         inbox = Inbox(assistant.engine, PLATFORM, load.flood, at_once=load.at_once)
         workspace = Workspace(identity, assistant, calls, inbox, options, dict(options.modes))
