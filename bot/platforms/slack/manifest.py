@@ -2,9 +2,11 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
+from bot.errors import SettingsError
 from bot.platforms.slack.http import PATH
 
 FILE = Path(__file__).with_name("slack-manifest.yaml")
@@ -27,9 +29,17 @@ def write_manifest(address: str | None = None) -> str:
     """The manifest as YAML: for Socket Mode, or for signed events posted to `address`.
 
     `address` is where the bot is reached from the internet, such as https://bot.example.com.
+
+    Raises:
+        SettingsError: the address is none that Slack posts to.
     """
     if address is None:
         return FILE.read_text("utf-8")
+    if not address.startswith("https://") or not urlsplit(address).hostname:
+        raise SettingsError(
+            f"{address} is not an address that Slack posts to. Write one that begins with "
+            "https://, such as https://bot.example.com"
+        )
     url = address.rstrip("/").removesuffix(PATH) + PATH
     manifest = read_manifest()
     settings = manifest["settings"]
