@@ -29,6 +29,8 @@ MAX_THREADS = 20
 MAX_DIRECT = 200
 THREAD_DAYS = 1
 PAGE = 200
+# How far the clocks of Slack and of this machine may be apart.
+SKEW_SECONDS = 60.0
 # Slack delivers what was not confirmed again at once, after one minute and after five.
 SETTLED_SECONDS = 600.0
 MARK_SECONDS = 120.0
@@ -49,34 +51,16 @@ async def keep_up(workspace: Workspace) -> None:
     reported: set[str] = set()
     while True:
         await hearing.is_heard.wait()
-        try:
-            breaks, begun = hearing.breaks, hearing.heard_since
-            if await catch_up(workspace, reported, begun):
-                await _note_heard_until_break(workspace, breaks)
-        except (DBAPIError, DeliveryError, OSError) as error:
-            reason = first_line(error) if isinstance(error, DBAPIError) else error
-            log.warning("What was said meanwhile is looked for again soon: %s", reason)
-        await asyncio.sleep(LOOK_SECONDS)
-
-
-async def catch_up(
-    workspace: Workspace, reported: set[str] | None = None, heard_since: float | None = None
-) -> bool:
-    """Take in what was said since the channels were last heard; False while another process does.
-
-    What is older than an hour is told to the admins instead. `reported` holds what the log has
-    been told already; what was said after `heard_since` (a time.time()) arrives by itself.
-
-    Raises:
-        AwayError: Slack cannot be reached; what was read so far is not read again.
-        DBAPIError: nor can the database.
-    """
-    async with stored.alone(workspace.engine, workspace.identity.workspace) as is_alone:
-        if not is_alone:
-            return False
-        known = set() if reported is None else reported
-        await CatchingUp(workspace, known, heard_since or time.time()).run()
-    return True
+        breaks, catching_up = hearing.breaks, CatchingUp(workspace, reported)
+        while hearing.breaks == breaks:
+            try:
+                if await catching_up.run():
+                    await _note_heard_until_break(workspace, breaks)
+                    break
+            except (DBAPIError, DeliveryError, OSError) as error:
+                reason = first_line(error) if isinstance(error, DBAPIError) else error
+                log.warning("What was said meanwhile is looked for again soon: %s", reason)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _note_heard_until_break(workspace: Workspace, breaks: int) -> None:
@@ -104,38 +88,62 @@ class Room:
 
 @dataclass(slots=True)
 class CatchingUp:
-    """One round through the channels; `late` are the questions too old to be answered."""
+    """One round through the channels. A round that failed goes on where it was.
+
+    `reported` is what the log has been told already; `late` are the questions too old to be
+    answered, in `late_rooms`.
+    """
 
     workspace: Workspace
-    reported: set[str]
-    heard_since: float
+    reported: set[str] = field(default_factory=set)
     began: float = field(default_factory=time.time)
+    done: set[str] = field(default_factory=set)
     late: list[Arrival] = field(default_factory=list)
     late_rooms: list[Room] = field(default_factory=list)
 
-    async def run(self) -> None:
-        """Read every channel from where it was last heard, and tell admins what is too old."""
-        identity = self.workspace.identity
-        known = await conversations.channels(self.workspace.engine, PLATFORM, identity.workspace)
+    async def run(self) -> bool:
+        """Take in what was said since the channels were last heard; False while another process
+        does. What is older than an hour is told to the admins instead.
+
+        Raises:
+            AwayError: Slack cannot be reached.
+            DBAPIError: nor can the database.
+        """
+        workspace = self.workspace.identity.workspace
+        async with stored.alone(self.workspace.engine, workspace) as is_alone:
+            if is_alone:
+                await self._read_rooms()
+                await self._settle_late()
+            return is_alone
+
+    async def _read_rooms(self) -> None:
+        workspace = self.workspace.identity.workspace
+        known = await conversations.channels(self.workspace.engine, PLATFORM, workspace)
         seen = {channel.id: channel.seen for channel in known if channel.seen is not None}
         # A channel that the bot came to meanwhile was last heard when all others were.
         everywhere = min(seen.values(), default=None)
         for room in await self._rooms(seen):
-            since = seen.get(room.id, everywhere)
-            if since is not None and since >= _timestamp(self.heard_since):
+            if room.id in self.done:
                 continue
-            late = await self._read(room, since) if since is not None else []
-            if late:
+            since = seen.get(room.id, everywhere)
+            if since is None:
+                await self._note_read(room, self.began)
+            elif late := await self._read(room, since):
                 self.late += late
                 self.late_rooms.append(room)
             else:
-                await self._note_read(room)
-        if self.late:
-            await tell_missed(self.workspace, self.late)
-            for arrival in self.late:
-                await stored.leave(self.workspace.engine, arrival)
-            for room in self.late_rooms:
-                await self._note_read(room)
+                await self._note_read(room, self.began - SKEW_SECONDS)
+            self.done.add(room.id)
+
+    async def _settle_late(self) -> None:
+        if not self.late:
+            return
+        await tell_missed(self.workspace, self.late)
+        for arrival in self.late:
+            await stored.leave(self.workspace.engine, arrival)
+        for room in self.late_rooms:
+            await self._note_read(room, self.began - SKEW_SECONDS)
+        self.late.clear()
 
     async def _rooms(self, seen: dict[str, str]) -> list[Room]:
         """The channels, then direct messages: those never heard of first, then the latest."""
@@ -224,8 +232,8 @@ class CatchingUp:
             method, what, code,
         )  # fmt: skip
 
-    async def _note_read(self, room: Room) -> None:
-        await stored.note_read(self.workspace.engine, self._place(room), _timestamp(self.began))
+    async def _note_read(self, room: Room, until: float) -> None:
+        await stored.note_read(self.workspace.engine, self._place(room), _timestamp(until))
 
     def _place(self, room: Room) -> Place:
         return Place(PLATFORM, self.workspace.identity.workspace, room.id)

@@ -1,7 +1,6 @@
 """Whether this process hears what people say in Slack, and whether it ever stopped to."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,12 +10,10 @@ from dataclasses import dataclass, field
 class Hearing:
     """The connections that hear, and how often there was none since the first.
 
-    `heard_since` is the time.time() from which on there was one at any moment. `notices_breaks`
-    is False where nothing tells that Slack cannot reach us, as with HTTP events.
+    `notices_breaks` is False where nothing tells that Slack cannot reach us, as with HTTP events.
     """
 
     breaks: int = 0
-    heard_since: float = 0.0
     notices_breaks: bool = True
     is_heard: asyncio.Event = field(default_factory=asyncio.Event)
     _connections: int = 0
@@ -24,8 +21,6 @@ class Hearing:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """Something is heard until the end of the block."""
-        if self._connections == 0:
-            self.heard_since = time.time()
         self._connections += 1
         self.is_heard.set()
         try:
