@@ -22,6 +22,7 @@ from bot.messages import (
     Turn,
     Way,
 )
+from bot.rag.generative import OnText
 from bot.storage import conversations
 from bot.storage.answering import Waiting
 
@@ -49,6 +50,9 @@ class Reply(Protocol):
             DeliveryError: the platform does not take it.
         """
 
+    async def drop(self) -> None:
+        """Take away what was shown, as there will be no answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -67,12 +71,17 @@ class Delivery:
         for _ in range(MAX_EDITS):
             held = await holding.look()
             if held is None:
+                if await holding.is_withdrawn():
+                    await reply.drop()
                 return Ended("withdrawn")
             if turn is not None and turn.question.text == held.text.strip():
                 break
-            turn = await self._turn(holding, held.text, reply)
+            # What was shown of an answer to other words must not go on as if it were this one.
+            on_text = reply.write if turn is None else None
+            turn = await self._turn(holding, held.text, reply, on_text)
         assert turn is not None
         if _is_better_unsaid(holding.waiting, turn):
+            await reply.drop()
             return Ended("ignored")
         return Ended("answered", await reply.finish(turn))
 
@@ -86,11 +95,13 @@ class Delivery:
         )
         return Ended("answered", await self.reply_to(holding).finish(turn))
 
-    async def _turn(self, holding: Holding, text: str, reply: Reply) -> Turn:
+    async def _turn(
+        self, holding: Holding, text: str, reply: Reply, on_text: OnText | None
+    ) -> Turn:
         """The turn of a question, its pieces shown where a language model writes them."""
         arrival = holding.waiting.arrival
         question = question_of(arrival, holding.waiting.id, text)
-        on_text = None if arrival.way in UNMENTIONED else reply.write
+        on_text = None if arrival.way in UNMENTIONED else on_text
         try:
             async with asyncio.timeout(self.deadline_seconds), _stopping(holding) as stop:
                 _, turn = await asyncio.gather(

@@ -91,6 +91,10 @@ class Holding:
         """The question as it stands now; None where it must no longer be answered here."""
         return await answering.held(self.engine, self.claim, self.waiting.id)
 
+    async def is_withdrawn(self) -> bool:
+        """Whether the question was taken back, so that nobody answers it."""
+        return await answering.is_withdrawn(self.engine, self.waiting.id)
+
     async def note_reply(self, reply: str) -> None:
         """Note the id of the message that will hold the answer, before it does."""
         await answering.note_reply(self.engine, self.waiting.id, reply)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -202,6 +203,47 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedPassage:
+    """A passage that was found for a stored turn, with its scores.
+
+    `title`, `url` and `changed_at`, when its text was last stored, are those that the document has
+    now; None where it is gone. `is_cited` where the answer names it.
+    """
+
+    source: str
+    uri: str
+    title: str | None
+    url: str | None
+    cosine: float
+    bm25: float
+    coverage: float
+    fused: float
+    changed_at: datetime | None
+    is_cited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a stored turn was answered as it was.
+
+    `about` and `right` are those of Confidence, `alternatives` those of Prediction, likeliest
+    first; None and empty where the question was not searched for or no classifier was live.
+    """
+
+    turn_id: int
+    question: str
+    outcome: Outcome
+    intent: str | None
+    intent_confidence: float | None
+    alternatives: tuple[tuple[str, float], ...]
+    classifier_version: int | None
+    about: float | None
+    right: float | None
+    asked_at: datetime
+    passages: tuple[ExplainedPassage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """An earlier turn of a conversation: what was asked, and what was answered."""
 
@@ -223,6 +265,7 @@ class Rating:
     """A person's 👍 (1) or 👎 (-1) on a turn; the last one of a person counts.
 
     A 👎 may have a reason, and one for the wrong topic the intent that would have been right.
+    `is_by_reaction` where it was given by an emoji on the answer, which can be taken away again.
     """
 
     turn_id: int
@@ -231,3 +274,4 @@ class Rating:
     reason: Reason | None = None
     intent: str | None = None
     comment: str | None = None
+    is_by_reaction: bool = False

@@ -21,6 +21,7 @@ HELD = text(
     "SELECT text, is_stopped FROM inbox JOIN procrastinate_jobs AS job ON job.id = :job_id"
     " WHERE inbox.id = :id AND state = 'waiting' AND status = 'doing' AND attempts = :attempts"
 )
+STATE = text("SELECT state FROM inbox WHERE id = :id")
 NOTE_REPLY = text("UPDATE inbox SET reply = :reply WHERE id = :id")
 END = text(
     "UPDATE inbox SET state = :state, reply = coalesce(CAST(:reply AS text), reply),"
@@ -94,6 +95,13 @@ async def held(engine: AsyncEngine, claim: Claim, inbox_id: int) -> Held | None:
     async with engine.connect() as connection:
         row = (await connection.execute(HELD, values)).one_or_none()
     return Held(row.text, row.is_stopped) if row else None
+
+
+async def is_withdrawn(engine: AsyncEngine, inbox_id: int) -> bool:
+    """Whether a question was taken back by who asked it."""
+    async with engine.connect() as connection:
+        state = await connection.scalar(STATE, {"id": inbox_id})
+    return state == "withdrawn"
 
 
 async def note_reply(engine: AsyncEngine, inbox_id: int, reply: str) -> None:

@@ -10,7 +10,7 @@ from bot.messages import Arrival
 IS_HANDED_OVER = text(
     "SELECT EXISTS (SELECT FROM handoffs JOIN turns ON turns.id = turn_id"
     " WHERE turns.platform = :platform AND turns.conversation = :conversation"
-    " AND state <> 'resolved')"
+    " AND message IS NOT NULL AND state <> 'resolved')"
 )
 SET_MODE = text(
     "INSERT INTO channels (platform, workspace, channel, mode, changed_by)"
@@ -40,7 +40,7 @@ class Channel:
 
 
 async def is_handed_over(engine: AsyncEngine, arrival: Arrival) -> bool:
-    """Whether a person has been asked to take over the conversation and is not done."""
+    """Whether people were asked to take over the conversation and are not done."""
     values = {"platform": arrival.platform, "conversation": arrival.conversation}
     async with engine.connect() as connection:
         return bool(await connection.scalar(IS_HANDED_OVER, values))

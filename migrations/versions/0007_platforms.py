@@ -46,6 +46,8 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_by_age ON deliveries (received_at);
 
 ALTER TABLE turns ADD COLUMN inbox_id bigint UNIQUE REFERENCES inbox ON DELETE SET NULL;
+ALTER TABLE ratings ADD COLUMN is_by_reaction boolean NOT NULL DEFAULT false;
+CREATE INDEX inbox_by_reply ON inbox (platform, channel, reply) WHERE reply IS NOT NULL;
 
 CREATE TABLE channels (
     platform   text NOT NULL CHECK (platform <> ''),
@@ -76,6 +78,8 @@ CREATE TABLE handoffs (
     opened_at    timestamptz NOT NULL DEFAULT now(),
     claimed_at   timestamptz,
     resolved_at  timestamptz,
+    tries        smallint NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    tried_at     timestamptz,
     CHECK ((state = 'open') = (claimed_by IS NULL)),
     CHECK ((state = 'resolved') = (resolved_by IS NOT NULL))
 );
@@ -117,4 +121,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TABLE job_watchers, audit, handoffs, channels, deliveries")
     op.execute("ALTER TABLE turns DROP COLUMN inbox_id")
+    op.execute("ALTER TABLE ratings DROP COLUMN is_by_reaction")
     op.execute("DROP TABLE inbox")

@@ -1,1 +1,1 @@
-"""Slack as a platform; only what lies here knows its SDK."""
+"""Slack as a platform: its events become questions, answers become Block Kit."""

@@ -44,6 +44,10 @@ class CallError(DeliveryError):
         self.code = code
 
 
+class BusyError(AwayError):
+    """Slack asks to wait and has done nothing."""
+
+
 class TokenError(AwayError):
     """Slack does not take the token, until somebody mends that."""
 
@@ -71,19 +75,25 @@ class Calls:
         is_post = method == "chat.postMessage"
         lane = f"{method} {arguments['channel']}" if is_post else method
         async with self._in_order[lane] if is_post else nullcontext():
-            return await self._call(method, lane, arguments)
+            return await self._call(method, lane, arguments, self._patience_seconds)
 
-    async def _call(self, method: str, lane: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def at_once(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of a method that posts no message, or BusyError where Slack asks to wait."""
+        return await self._call(method, method, arguments, 0)
+
+    async def _call(
+        self, method: str, lane: str, arguments: dict[str, Any], patience_seconds: float
+    ) -> dict[str, Any]:
         function = getattr(self.client, method.replace(".", "_"))
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + patience_seconds
         while True:
             if self._open_at[lane] > deadline:
-                raise AwayError(f"Slack asks to wait with {method} for longer than we do.")
+                raise BusyError(f"Slack asks to wait with {method} for longer than we do.")
             await asyncio.sleep(max(0.0, self._open_at[lane] - time.monotonic()))
             try:
                 response = await function(**arguments)
             except SlackApiError as error:
-                if error.response.status_code != 429:
+                if _status_of(error) != 429:
                     raise _error_of(method, error) from None
                 self._open_at[lane] = time.monotonic() + _seconds_asked(error)
             except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -92,23 +102,31 @@ class Calls:
                 data: dict[str, Any] = response.data
                 return data
 
-    def is_open(self, method: str) -> bool:
-        """Whether Slack does not just ask to wait with this method."""
-        return self._open_at[method] <= time.monotonic()
+    def seconds_closed(self, method: str) -> float:
+        """How long Slack asks to wait with this method, which posts no message."""
+        return max(0.0, self._open_at[method] - time.monotonic())
 
 
 def _error_of(method: str, error: SlackApiError) -> DeliveryError:
-    code = str(error.response.get("error") or error.response.status_code)
+    data = getattr(error.response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
     if code in TOKEN:
         return TokenError(
             f"Slack does not take the token ({code}). Copy the Bot User OAuth Token from your "
             "Slack app's page OAuth & Permissions into SLACK_BOT_TOKEN again."
         )
-    if error.response.status_code >= 500 or code in AWAY:
-        return AwayError(f"Slack could not do {method}: {code}.")
+    # What has no word of Slack's comes from something on the way.
+    if not isinstance(code, str) or _status_of(error) >= 500 or code in AWAY:
+        return AwayError(f"Slack could not do {method}: {code or _status_of(error)}.")
     if code in REFUSALS and method.startswith("chat."):
         return RefusedError(f"Slack takes no message there: {code}.", code)
     return CallError(method, code)
+
+
+def _status_of(error: SlackApiError) -> int:
+    """The HTTP status; the SDK hands out another kind of response where a body is no JSON."""
+    response = error.response
+    return int(getattr(response, "status_code", None) or getattr(response, "status", 0))
 
 
 def _seconds_asked(error: SlackApiError) -> float:
