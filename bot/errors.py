@@ -35,6 +35,10 @@ class VersionError(SupportbotError):
     """A classifier version cannot be made live."""
 
 
+class CommandError(SupportbotError):
+    """A command is unknown, or what stands behind it is; the message is Markdown."""
+
+
 class RatingError(SupportbotError):
     """A rating cannot be stored."""
 

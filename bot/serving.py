@@ -55,7 +55,7 @@ def slack_options(settings: Settings) -> Options:
     return Options(
         frozenset(slack.admins), slack.workspace_admins, modes, slack.handoff_channel,
         slack.handoff_group, slack.admin_channel, slack.suggested_prompts,
-        settings.questions.deadline_seconds,
+        settings.questions.deadline_seconds, tuple(source.name for source in settings.sources),
     )  # fmt: skip
 
 

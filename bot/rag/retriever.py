@@ -34,7 +34,7 @@ class Retriever:
     ) -> None:
         self._engine = engine
         self._encoder = encoder
-        self._encoder_id = encoder_id
+        self.encoder_id = encoder_id
         self._limits = limits
         self._exact: dict[frozenset[str], tuple[float, bool]] = {}
 
@@ -66,7 +66,7 @@ class Retriever:
             Search(
                 question=question,
                 vector=vector,
-                encoder_id=self._encoder_id,
+                encoder_id=self.encoder_id,
                 principals=principals,
                 passages=self._limits.passages,
                 candidates=self._limits.candidates,
@@ -82,8 +82,8 @@ class Retriever:
             return known[1]
         limit = self._limits.exact_up_to
         is_exact = await passages.count_visible(
-            self._engine, self._encoder_id, principals, limit + 1
-        ) <= limit or not await vector_index.is_searchable(self._engine, self._encoder_id)
+            self._engine, self.encoder_id, principals, limit + 1
+        ) <= limit or not await vector_index.is_searchable(self._engine, self.encoder_id)
         if len(self._exact) >= MAX_AUDIENCES:
             self._exact.clear()
         self._exact[principals] = (time.monotonic(), is_exact)

@@ -104,6 +104,7 @@ CREATE TABLE job_watchers (
     platform  text   NOT NULL CHECK (platform <> ''),
     workspace text   NOT NULL,
     channel   text   NOT NULL CHECK (channel <> ''),
+    person    text   NOT NULL CHECK (person <> ''),
     message   text,
     told      text,
     told_at   timestamptz,

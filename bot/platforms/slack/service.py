@@ -17,6 +17,7 @@ from bot.delivery import Delivery
 from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
+from bot.platforms.slack import commands, home, job_messages
 from bot.platforms.slack.access import Access, open_client
 from bot.platforms.slack.calls import Calls, TokenError
 from bot.platforms.slack.catching_up import keep_up
@@ -190,5 +191,11 @@ def _pass_the_rest(app: AsyncApp) -> None:
 
 Register = Callable[[AsyncApp, Workspace, Intake], None]
 # One line for each kind of thing people do besides writing messages.
-HANDLERS: tuple[Register, ...] = ()
-BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (keep_up,)
+HANDLERS: tuple[Register, ...] = (
+    commands.register,
+    home.register,
+)
+BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (
+    keep_up,
+    job_messages.tell_of_jobs,
+)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.assistant import Assistant
+from bot.commands import Administration
 from bot.inbox import Inbox
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.hearing import Hearing
 from bot.storage import conversations
+from bot.versions import Serving
 
 MODES_SECONDS = 10.0
 
@@ -20,7 +22,8 @@ MODES_SECONDS = 10.0
 class Options:
     """How the bot behaves in Slack; the ids are Slack's.
 
-    `modes` says how channels are answered in by themselves, until an admin says otherwise there.
+    `modes` says how channels are answered in by themselves, until an admin says otherwise there;
+    `sources` names what admins may have reindexed.
     """
 
     admins: frozenset[str] = frozenset()
@@ -31,6 +34,7 @@ class Options:
     admin_channel: str | None = None
     suggested_prompts: tuple[str, ...] = ()
     deadline_seconds: float = 60.0
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,12 @@ class Workspace:
     def engine(self) -> AsyncEngine:
         """The pool of the database."""
         return self.assistant.engine
+
+    @property
+    def administration(self) -> Administration:
+        """What admin commands work on."""
+        serving = Serving(self.assistant.router.catalog.names, self.assistant.retriever.encoder_id)
+        return Administration(self.engine, self.options.sources, serving, self.options.modes)
 
     async def read_modes(self) -> None:
         """Take over what admins have set, in any process."""

@@ -1,0 +1,274 @@
+"""Admin commands, alike on every platform: who may, what happens, and the audit of every call."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot import overviews, versions
+from bot.errors import CommandError, SupportbotError
+from bot.intents.registry import POLL_SECONDS
+from bot.overviews import literal
+from bot.storage import audit, conversations, jobs
+from bot.storage.conversations import Place
+from bot.versions import Serving
+
+MODES = {
+    "mention": "I answer where I am mentioned, and go on in threads that I take part in",
+    "questions": "I also answer messages that look like questions to me",
+    "all": "I answer every message that is not plainly meant for somebody else",
+}
+MAX_ARGUMENTS = 1000
+FORCE = "--force"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls a command and where; `channel` is None where that is no channel.
+
+    `is_admin` is what the platform's side found out for this very call.
+    """
+
+    platform: str
+    workspace: str
+    person: str
+    channel: str | None
+    is_admin: bool
+
+    @property
+    def name(self) -> str:
+        """The caller as jobs and versions remember them."""
+        return f"{self.platform}:{self.person}"
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """What commands work on: the names of the sources, what serves, the modes of the settings."""
+
+    engine: AsyncEngine
+    sources: Collection[str]
+    serving: Serving
+    modes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer to a call, Markdown, and the jobs that it asked for."""
+
+    text: str
+    job_ids: tuple[int, ...] = ()
+    is_allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command that may be run: for whom, on what, and the words behind its name."""
+
+    caller: Caller
+    administration: Administration
+    arguments: str
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The pool of the database."""
+        return self.administration.engine
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: what it does, how it is written, and what it is for."""
+
+    run: Callable[[Request], Awaitable[Done]]
+    usage: str
+    purpose: str
+    is_for_everyone: bool = False
+
+
+async def call(administration: Administration, caller: Caller, words: str) -> Done:
+    """The answer to a command line such as "reindex wiki"; it is audited before anything is done.
+
+    Raises:
+        DBAPIError, OSError: the database is away; where it was so from the start, nothing is done.
+    """
+    name, _, rest = _clean(words).partition(" ")
+    name, rest = name.lower().lstrip("/") or "help", rest.strip()
+    command = COMMANDS.get(name)
+    is_allowed = caller.is_admin or (command is not None and command.is_for_everyone)
+    await audit.note(
+        administration.engine,
+        audit.Call(
+            caller.platform, caller.workspace, caller.person, caller.channel, name, rest, is_allowed
+        ),
+    )  # fmt: skip
+    if not is_allowed:
+        return Done("Only admins may do that.", is_allowed=False)
+    try:
+        if command is None:
+            raise CommandError(
+                f"There is no command “{literal(name)}”.{_nearest(name, COMMANDS)} Try `help`."
+            )
+        if rest and " " not in command.usage:
+            raise CommandError(f"`{name}` takes nothing behind it.")
+        return await command.run(Request(caller, administration, rest))
+    except SupportbotError as error:
+        return Done(str(error))
+
+
+async def reindex(request: Request) -> Done:
+    """Have one source, or all, brought up to date."""
+    names, wanted = request.administration.sources, request.arguments
+    if wanted and wanted not in names:
+        known = f" There are: {_listed(names)}." if names else ""
+        raise CommandError(
+            f"There is no source “{literal(wanted)}”.{_nearest(wanted, names)}{known}"
+        )
+    if not names:
+        raise CommandError("No source is set up. The operator names them in `supportbot.toml`.")
+    chosen = [wanted] if wanted else list(names)
+    asked = [await _ask_for(request, "reindex", name) for name in chosen]
+    return await _with_worker(request, asked)
+
+
+async def retrain(request: Request) -> Done:
+    """Have the classifier trained anew."""
+    return await _with_worker(request, [await _ask_for(request, "retrain", "")])
+
+
+async def status(request: Request) -> Done:
+    """Jobs, the live version, sources, ratings and hand-offs at a glance."""
+    engine = request.engine
+    parts = [
+        "**Jobs**",
+        await overviews.jobs_overview(engine),
+        "**Classifier**",
+        await overviews.live_overview(engine),
+        "**Sources**",
+        await overviews.sources_overview(engine, list(request.administration.sources)),
+        "**People**",
+        await overviews.activity_overview(engine),
+    ]
+    return Done("\n\n".join(parts))
+
+
+async def sources(request: Request) -> Done:
+    """The sources, their size and their last reindex."""
+    names = list(request.administration.sources)
+    return Done(await overviews.sources_overview(request.engine, names))
+
+
+async def channel(request: Request) -> Done:
+    """Show or set which unmentioned messages of this channel are answered."""
+    caller, wanted = request.caller, request.arguments.lower()
+    if caller.channel is None:
+        raise CommandError(
+            "This is no channel: here I answer every message. Say it in the channel that you mean."
+        )
+    place = Place(caller.platform, caller.workspace, caller.channel)
+    if wanted and wanted not in MODES:
+        raise CommandError(
+            f"There is no mode “{literal(wanted)}”.{_nearest(wanted, MODES)} There are: "
+            f"{_listed(MODES)}."
+        )
+    if wanted:
+        await conversations.set_mode(request.engine, place, wanted, caller.person)
+        return Done(
+            f"From now on, in this channel: {MODES[wanted]} (`{wanted}`). I see only channels that "
+            "I was invited to."
+        )
+    known = await conversations.channels(request.engine, caller.platform, caller.workspace)
+    modes = {each.id: each.mode for each in known}
+    mode = modes.get(caller.channel) or request.administration.modes.get(caller.channel, "mention")
+    others = "\n".join(f"- `{name}`: {what}" for name, what in MODES.items() if name != mode)
+    return Done(f"In this channel: {MODES[mode]} (`{mode}`).\n\nIt can also be:\n\n{others}")
+
+
+async def list_versions(request: Request) -> Done:
+    """The classifier versions with their figures."""
+    return Done(await overviews.versions_overview(request.engine))
+
+
+async def rollback(request: Request) -> Done:
+    """Make an earlier classifier version live again."""
+    words = request.arguments.split()
+    is_forced = FORCE in words
+    numbers = [word for word in words if word != FORCE]
+    if len(numbers) > 1 or not all(word.isdecimal() and len(word) <= 9 for word in numbers):
+        raise CommandError(
+            "Say the number of a version, such as `rollback 7`, or none for the one before the "
+            "live one. `versions` lists them."
+        )
+    version = int(numbers[0]) if numbers else None
+    done = await versions.roll_back(
+        request.engine, request.administration.serving, request.caller.name, version,
+        is_forced=is_forced,
+    )  # fmt: skip
+    instead = f" instead of version {done.former_id}" if done.former_id is not None else ""
+    return Done(
+        f"Version {done.version.id} is live{instead}. Every process follows within "
+        f"{POLL_SECONDS:.0f} seconds."
+    )
+
+
+async def list_gaps(request: Request) -> Done:
+    """The questions that the documents did not answer well."""
+    return Done(await overviews.gaps_overview(request.engine))
+
+
+async def explain(request: Request) -> Done:
+    """The commands that the caller may use."""
+    shown = [each for each in COMMANDS.values() if request.caller.is_admin or each.is_for_everyone]
+    lines = [f"- `{each.usage}`: {each.purpose}" for each in shown]
+    opening = "Ask me anything: mention me in a channel, or write me a message."
+    what = "For admins there is:" if request.caller.is_admin else "Besides there is:"
+    return Done("\n".join([opening, "", what, "", *lines]))
+
+
+async def _ask_for(request: Request, kind: str, key: str) -> tuple[int, str]:
+    """The id of the job that does it, and a sentence that names it."""
+    asked = await jobs.request(request.engine, kind, key, request.caller.name)
+    what = f"The source **{literal(key)}**" if key else "The classifier"
+    verb = "reindexed" if kind == "reindex" else "retrained"
+    if asked.is_new:
+        return asked.job_id, f"{what} is being {verb}: that is job {asked.job_id}."
+    doing = "runs" if asked.state == "running" else "waits to run"
+    return asked.job_id, f"{what} is being {verb} already: job {asked.job_id} {doing}."
+
+
+async def _with_worker(request: Request, asked: Collection[tuple[int, str]]) -> Done:
+    sentences = [sentence for _, sentence in asked]
+    if not await jobs.is_worked(request.engine):
+        sentences.append(overviews.NO_WORKER)
+    return Done("\n\n".join(sentences), tuple(dict.fromkeys(job_id for job_id, _ in asked)))
+
+
+def _clean(words: str) -> str:
+    """The words on one line, without what no database stores: NUL and halves of surrogates."""
+    storable = words.encode("utf-8", "ignore").decode().replace("\0", "")
+    return " ".join(storable.split())[:MAX_ARGUMENTS]
+
+
+def _nearest(word: str, known: Collection[str]) -> str:
+    near = get_close_matches(word.lower(), list(known), n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+COMMANDS = {
+    "reindex": Command(reindex, "reindex [source]", "bring one source, or all, up to date"),
+    "retrain": Command(retrain, "retrain", "train the classifier anew"),
+    "status": Command(status, "status", "jobs, live version, sources and ratings at a glance"),
+    "sources": Command(sources, "sources", "the sources and how their last reindex went"),
+    "channel": Command(
+        channel, "channel [mode]", f"what I answer in this channel: {', '.join(MODES)}"
+    ),
+    "versions": Command(list_versions, "versions", "the trained classifier versions"),
+    "rollback": Command(
+        rollback, "rollback [version]", "make an earlier classifier version live again"
+    ),
+    "gaps": Command(list_gaps, "gaps", "what people asked and the documents did not answer well"),
+    "help": Command(explain, "help", "this list", is_for_everyone=True),
+}  # one line for each command

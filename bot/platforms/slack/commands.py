@@ -1,0 +1,123 @@
+"""Admin commands in Slack: `/reindex`, `/retrain` and `/supportbot …`."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from sqlalchemy.exc import DBAPIError
+
+from bot import commands
+from bot.commands import Caller, Done
+from bot.errors import DeliveryError
+from bot.messages import Answer, Outcome
+from bot.platforms.slack.admins import Admins, refusal
+from bot.platforms.slack.events import PLATFORM
+from bot.platforms.slack.intake import Intake
+from bot.platforms.slack.messages import Message, answer_messages
+from bot.platforms.slack.workspace import Workspace
+from bot.storage import job_watchers
+from bot.storage.database import first_line
+from bot.storage.job_watchers import Watcher
+
+# What stands before what is typed: `/reindex wiki` is the command "reindex wiki".
+SLASH = {"/reindex": "reindex ", "/retrain": "retrain ", "/supportbot": ""}
+AWAY = (
+    "My database does not answer. Please try again in a minute: a job that is asked for twice runs "
+    "once. The operator finds the cause in the log."
+)
+BROKEN = (
+    "Something went wrong, and I cannot say how far that got. The operator finds the cause in the "
+    "log."
+)
+DIRECT_CHANNEL = "D"
+# Slack takes five replies to a command.
+MAX_REPLIES = 5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A command as it was said in Slack; `team` is the workspace that the person acts in."""
+
+    person: str
+    team: str | None
+    channel: str
+    words: str
+
+
+def register(app: AsyncApp, workspace: Workspace, intake: Intake) -> None:
+    """Have the commands taken; what they answer is seen by the caller alone."""
+    desk = Desk(workspace, Admins(workspace))
+
+    async def take(ack: Any, command: dict[str, Any], respond: Any) -> None:
+        await ack()
+        words = SLASH[command["command"]] + (command.get("text") or "")
+        said = Said(command["user_id"], command.get("team_id"), command["channel_id"], words)
+        for message in written((await desk.run(said)).text)[:MAX_REPLIES]:
+            await _reply(workspace, respond, said, message)
+
+    for name in SLASH:
+        app.command(name)(take)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where commands are run, whether typed or pressed."""
+
+    workspace: Workspace
+    admins: Admins
+
+    async def run(self, said: Said) -> Done:
+        """The answer to a command, whatever goes wrong; its jobs are followed in the channel."""
+        try:
+            return await self._run(said)
+        except (DBAPIError, OSError) as error:
+            log.warning("A command of Slack failed: %s", first_line(error))
+            return Done(AWAY)
+        except Exception:
+            log.exception("a command of Slack failed")
+            return Done(BROKEN)
+
+    async def _run(self, said: Said) -> Done:
+        workspace = self.workspace
+        place = workspace.identity.workspace
+        standing = await self.admins.standing(said.person, said.team)
+        channel = None if said.channel.startswith(DIRECT_CHANNEL) else said.channel
+        caller = Caller(PLATFORM, place, said.person, channel, standing.is_admin)
+        done = await commands.call(workspace.administration, caller, said.words)
+        if not done.is_allowed:
+            return Done(refusal(said.person, standing), is_allowed=False)
+        for job_id in done.job_ids:
+            watcher = Watcher(job_id, PLATFORM, place, said.channel, said.person)
+            await job_watchers.watch(workspace.engine, watcher)
+        await workspace.read_modes()
+        return done
+
+
+def written(markdown: str) -> list[Message]:
+    """Markdown of ours as messages."""
+    return answer_messages(Answer(Outcome.ANSWERED, markdown), None)
+
+
+async def _reply(workspace: Workspace, respond: Any, said: Said, message: Message) -> None:
+    """Show a message to the caller alone."""
+    try:
+        answered = await respond(
+            text=message.text, blocks=message.blocks, response_type="ephemeral",
+            unfurl_links=False, unfurl_media=False,
+        )  # fmt: skip
+        if answered.status_code == 200:
+            return
+        reason = str(answered.status_code)
+    except Exception as error:  # noqa: BLE001 its client raises what aiohttp and json do
+        reason = repr(error)
+    log.info("The answer to a command is posted, as its address failed: %s", reason)
+    try:
+        await workspace.calls(
+            "chat.postEphemeral", channel=said.channel, user=said.person, text=message.text,
+            blocks=message.blocks,
+        )  # fmt: skip
+    except DeliveryError as error:
+        log.warning("The answer to a command was not delivered: %s", error)
