@@ -188,9 +188,10 @@ async def _admin(calls: Calls, admin: str) -> Check:
         return Check(name, False, _word(error.code), advice)
     except DeliveryError as error:
         return Check(name, False, str(error), AWAY)
-    if user.get("deleted") or user.get("is_bot"):
-        what = "deactivated" if user.get("deleted") else "a bot"
-        return Check(name, False, f"is {what}", advice)
+    reasons = {"deleted": "deactivated", "is_bot": "a bot", "is_restricted": "a guest"}
+    for key, what in reasons.items():
+        if user.get(key):
+            return Check(name, False, f"is {what}", advice)
     profile = user.get("profile") or {}
     return Check(name, True, str(profile.get("real_name") or user.get("name") or "found"))
 

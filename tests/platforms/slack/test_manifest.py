@@ -107,7 +107,8 @@ def used_methods() -> set[str]:
     for path in PACKAGE.glob("*.py"):
         source = path.read_text("utf-8")
         found |= set(re.findall(r'"([a-z]+(?:\.[a-zA-Z]+)+)"', source))
-        found |= {name.replace("_", ".") for name in re.findall(r"\.([a-z]+_\w+)\(", source)}
+        named = re.findall(r'(?:\.|")([a-z]+_\w+)(?:\(|")', source)
+        found |= {name.replace("_", ".") for name in named}
     return {name for name in found if hasattr(AsyncWebClient, name.replace(".", "_"))}
 
 
