@@ -131,12 +131,18 @@ async def test_edits_unfurls_and_other_bots_are_told_apart(slack: Workspace, ech
     await slack.delete(ALICE, await slack.direct(ALICE), ts)
     await slack.say(ROBOT, GENERAL, "beep")
     await slack.wait_for(lambda: len(echo.heard_of("message")) == 5)
-    said, edited, unfurled, deleted, robot = [body["event"] for body in echo.heard_of("message")]
-    assert said["client_msg_id"] == edited["message"]["client_msg_id"] == "one-of-mine"
-    assert edited["previous_message"]["text"] != edited["message"]["text"]
-    assert unfurled["previous_message"]["text"] == unfurled["message"]["text"]
-    assert deleted["deleted_ts"] == ts
+    heard = [body["event"] for body in echo.heard_of("message")]
+    said, robot = sorted((e for e in heard if "subtype" not in e), key=lambda e: "bot_id" in e)
+    assert said["client_msg_id"] == "one-of-mine"
     assert robot["bot_id"] == "B06ROBOT"
+    changes = [event for event in heard if event.get("subtype") == "message_changed"]
+    assert {event["message"]["client_msg_id"] for event in changes} == {"one-of-mine"}
+    before_and_after = {
+        (event["previous_message"]["text"], event["message"]["text"]) for event in changes
+    }
+    assert before_and_after == {("hello", "hello!"), ("hello!", "hello!")}
+    (deleted,) = (event for event in heard if event.get("subtype") == "message_deleted")
+    assert deleted["deleted_ts"] == ts
 
 
 async def test_slack_may_be_away_for_a_while(slack: Workspace, echo: Echo) -> None:

@@ -75,12 +75,10 @@ class WebApi:
         kind, seconds = self._strike(method, channel)
         if seconds:
             await asyncio.sleep(seconds)
-        if kind in {"server_error", "reset"}:
-            answer: Answer = {"ok": False, "error": kind}
-        elif kind not in {None, "slow", "server_error_after", "reset_after"}:
-            answer = {"ok": False, "error": kind}
-        else:
+        if kind in {None, "slow", "server_error_after", "reset_after"}:
             answer = await self._carry_out(method, token, arguments)
+        else:
+            answer = {"ok": False, "error": kind}
         return self._say(request, method, arguments, answer, kind)
 
     def _say(
