@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bot.errors import DeliveryError
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.workspace import Workspace
 
@@ -81,10 +80,11 @@ async def _ask(calls: Calls, person: str, home: str) -> Standing:
     try:
         async with asyncio.timeout(ASK_SECONDS):
             user = (await calls("users.info", user=person))["user"]
-    except (DeliveryError, TimeoutError, KeyError) as error:
+            is_admin = _is_admin(user, person, home)
+    except Exception as error:  # noqa: BLE001 whatever goes wrong, the call is refused and audited
         log.warning("Slack did not say whether %s is an admin: %r", person, error)
         return Standing.UNKNOWN
-    return Standing.ADMIN if _is_admin(user, person, home) else Standing.OTHER
+    return Standing.ADMIN if is_admin else Standing.OTHER
 
 
 def _is_admin(user: Mapping[str, Any], person: str, home: str) -> bool:

@@ -72,7 +72,7 @@ async def _tell(workspace: Workspace, watcher: Watcher) -> None:
         if posted is None:
             return
         watcher = posted
-    elif watcher.told not in {message.text, UPLOADING}:
+    if watcher.told not in {message.text, UPLOADING}:
         if not await _update(workspace, watcher, message):
             # Somebody has deleted it; the next look posts another one.
             watcher = await job_watchers.note(engine, watcher, None, None)

@@ -22,6 +22,8 @@ STATUS = "is looking in the documents …"
 NOTICE_TYPE = "supportbot_notice"
 # A thread longer than this is not searched further for an answer that was sent and not recorded.
 SEARCHED_MESSAGES = 1000
+TITLE_CHARACTERS = 75
+TITLE_SECONDS = 2.0
 # What Slack says of blocks it does not take; the text alone it takes.
 MALFORMED = frozenset(
     {
@@ -29,8 +31,6 @@ MALFORMED = frozenset(
         "msg_too_long",
     }
 )  # fmt: skip
-TITLE_CHARACTERS = 75
-TITLE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -258,8 +258,7 @@ class PrivateReply:
 
     async def _respond(self, message: Message, *, is_again: bool) -> bool:
         """Show it by the command's own address; False where that has expired."""
-        url = self.holding.waiting.arrival.details["response_url"]
-        client = AsyncWebhookClient(url, retry_handlers=[])
+        client = AsyncWebhookClient(self.holding.waiting.arrival.details["response_url"])
         try:
             answered = await client.send(
                 text=message.text, blocks=message.blocks, response_type="ephemeral",
