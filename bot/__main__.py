@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from bot import version_commands
+from bot import database_commands, version_commands
 from bot.errors import SupportbotError
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 cli.add_typer(version_commands.cli)
-cli.add_typer(db, name="db")
+cli.add_typer(database_commands.cli, name="db")
 notices = Console(stderr=True, highlight=False)
 
 
@@ -56,8 +55,15 @@ def run(
         bool, typer.Option(help="Work jobs beside, such as scheduled reindexes.")
     ] = True,
 ) -> None:
-    """Bring the index up to date, then answer: in this terminal."""
-    _chat(is_refreshing=True, has_worker=worker)
+    """Bring the index up to date and answer: in Slack where its tokens are set, else here."""
+    from bot.serving import serve_chats, slack_access
+
+    settings = _settings()
+    access = slack_access(settings)
+    if access is None:
+        _chat(is_refreshing=True, has_worker=worker)
+    else:
+        _run(serve_chats(settings, access, _say, has_worker=worker))
 
 
 @cli.command()
@@ -190,35 +196,17 @@ def init() -> None:
     typer.echo(f"Wrote {write_example(Path.cwd())}. Edit it, then run: supportbot run")
 
 
-@db.command()
-def upgrade() -> None:
-    """Migrate to the newest schema; every start does this too."""
-    from bot.app import migrate_database
-
-    typer.echo(f"The database is at revision {_run(migrate_database(_settings()))}.")
-
-
-@db.command()
-def downgrade(
-    revision: Annotated[str, typer.Argument(help='A revision, or "base" to remove every table.')],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+@cli.command()
+def slack_manifest(
+    http: Annotated[
+        str | None,
+        typer.Option(help="Where Slack posts events, such as https://bot.example.com."),
+    ] = None,
 ) -> None:
-    """Migrate down to a revision; what newer tables hold is lost."""
-    from bot.app import migrate_database
+    """Print the Slack app's manifest, to paste into "From a manifest"."""
+    from bot.platforms.slack.manifest import write_manifest
 
-    if not yes:
-        typer.confirm(f"Data of revisions after {revision} is deleted. Go on?", abort=True)
-    typer.echo(
-        f"The database is at revision {_run(migrate_database(_settings(), down_to=revision))}."
-    )
-
-
-@db.command()
-def current() -> None:
-    """Print the schema's revision."""
-    from bot.app import database_revision
-
-    typer.echo(_run(database_revision(_settings())))
+    typer.echo(write_manifest(http), nl=False)
 
 
 def _chat(*, is_refreshing: bool, has_worker: bool) -> None:

@@ -3,29 +3,20 @@
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from bot.app import catalog_of, database_url, model_spec, open_app
+from bot.checks import Check
 from bot.errors import CatalogError, SupportbotError
+from bot.serving import slack_access, slack_options
 from bot.settings import Settings, load_settings
 from bot.storage.database import check, explain, is_recommended, open_setup_engine
 
 FREE_BYTES = 2 * 1024**3
 MIN_PYTHON = (3, 11)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked; `advice` says what to do where it is not well."""
-
-    name: str
-    is_ok: bool
-    found: str
-    advice: str = ""
 
 
 async def examine(directory: Path) -> list[Check]:
@@ -39,7 +30,7 @@ async def examine(directory: Path) -> list[Check]:
     checks.append(Check("settings", True, f"{len(settings.sources)} sources"))
     checks.append(_catalog(settings))
     checks += [check async for check in _services(settings)]
-    return [*checks, _language_model(settings), *_tokens(settings)]
+    return [*checks, _language_model(settings), *await _slack(settings), _discord(settings)]
 
 
 def show_checks(checks: list[Check], console: Console) -> None:
@@ -130,22 +121,19 @@ def _language_model(settings: Settings) -> Check:
     return Check("language model", True, spec.name)
 
 
-def _tokens(settings: Settings) -> list[Check]:
-    secrets = settings.secrets
-    given = {
-        "Slack": (secrets.slack_bot_token, secrets.slack_app_token),
-        "Discord": (secrets.discord_token,),
-    }
-    checks = []
-    for platform, tokens in given.items():
-        present = sum(token is not None for token in tokens)
-        is_ok = present in {0, len(tokens)}
-        checks.append(
-            Check(
-                f"{platform} tokens",
-                is_ok,
-                "present" if present == len(tokens) else "none" if not present else "one missing",
-                "" if is_ok else "Set both SLACK_BOT_TOKEN and SLACK_APP_TOKEN in .env.",
-            )
-        )
-    return checks
+async def _slack(settings: Settings) -> list[Check]:
+    """What Slack says, where there is a token for it."""
+    try:
+        access = slack_access(settings)
+    except SupportbotError as error:
+        return [Check("Slack tokens", False, "one missing", str(error))]
+    if access is None:
+        return [Check("Slack tokens", True, "none, so supportbot answers in the terminal")]
+    from bot.platforms.slack.checks import check_slack
+
+    return await check_slack(access, slack_options(settings))
+
+
+def _discord(settings: Settings) -> Check:
+    found = "none" if settings.secrets.discord_token is None else "present"
+    return Check("Discord tokens", True, found)

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 
 from bot.app import App, Say, open_app
 from bot.background import train_first, worker_beside
-from bot.errors import SettingsError
-from bot.platforms.slack.service import Access, Load, serve
+from bot.errors import SettingsError, SupportbotError
+from bot.platforms.slack.access import Access
 from bot.platforms.slack.workspace import Options
 from bot.settings import Settings
 from bot.storage import jobs
@@ -60,13 +60,37 @@ def slack_options(settings: Settings) -> Options:
 
 
 async def serve_chats(settings: Settings, access: Access, say: Say, *, has_worker: bool) -> None:
-    """Answer in the chats until Ctrl-C or SIGTERM.
+    """Answer in the chats until Ctrl-C, which is raised, or SIGTERM, which returns.
 
     What was never indexed is indexed first; the rest is brought up to date beside.
+
+    Raises:
+        SupportbotError: a chat or what answering needs cannot be had; the message says why.
     """
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    serving = asyncio.current_task()
+    assert serving
+    is_ended = asyncio.Event()
+
+    def end() -> None:
+        is_ended.set()
+        serving.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        await _serve(settings, access, say, has_worker=has_worker)
+    except asyncio.CancelledError:
+        if not is_ended.is_set():
+            raise
+    except BaseExceptionGroup as group:
+        told = group.subgroup(SupportbotError)
+        if told is None:
+            raise
+        raise _first(told) from None
+
+
+async def _serve(settings: Settings, access: Access, say: Say, *, has_worker: bool) -> None:
+    from bot.platforms.slack.service import Load, serve
+
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings, say))
         if has_worker:
@@ -75,16 +99,15 @@ async def serve_chats(settings: Settings, access: Access, say: Say, *, has_worke
         questions = settings.questions
         flood = Flood(questions.per_person, questions.per_channel, questions.waiting)
         load = Load(flood, questions.at_once)
-        serving = asyncio.create_task(
-            serve(app.assistant(), access, slack_options(settings), load, say)
-        )
-        stopping = asyncio.create_task(stopped.wait())
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (serving, stopping):
-            task.cancel()
-        await asyncio.wait([serving, stopping])
-        if not serving.cancelled():
-            serving.result()
+        await serve(app.assistant(), access, slack_options(settings), load, say)
+
+
+def _first(group: BaseExceptionGroup[SupportbotError]) -> BaseException:
+    """The first error of those that happened at once."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _request_first_jobs(app: App, say: Say) -> None:

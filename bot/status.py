@@ -12,7 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.app import App, open_app
 from bot.schedules import schedules
 from bot.settings import Settings
-from bot.storage import classifiers, documents, firings, jobs, migrate, ratings, runs, turns
+from bot.storage import (
+    activity,
+    classifiers,
+    documents,
+    firings,
+    jobs,
+    migrate,
+    ratings,
+    runs,
+    turns,
+)
 from bot.storage.encoders import full_name
 
 SHOWN_VERSIONS = 3
@@ -42,6 +52,7 @@ async def collect(settings: Settings, say: Callable[[str], None]) -> dict[str, A
             "questions": await turns.count(app.engine),
             "ratings": await ratings.count(app.engine),
             "jobs": await collect_jobs(settings, app.engine),
+            "chats": await collect_chats(app.engine),
         }
 
 
@@ -79,6 +90,15 @@ async def collect_jobs(settings: Settings, engine: AsyncEngine) -> dict[str, Any
     }
 
 
+async def collect_chats(engine: AsyncEngine) -> dict[str, Any]:
+    """What waits in the inbox and with people, and which channels took no answer."""
+    lately = await activity.count(engine)
+    return asdict(await activity.backlog(engine)) | {
+        "open_handoffs": lately.open_handoffs,
+        "refused_channels": await activity.refusals(engine),
+    }
+
+
 def show_status(found: dict[str, Any], console: Console) -> None:
     """Print the status, with what to do where something is off."""
     table = Table("Source", "Documents", "Chunks", "Last reindex", box=None, padding=(0, 2, 0, 0))
@@ -97,6 +117,7 @@ def show_status(found: dict[str, Any], console: Console) -> None:
         f"\nQuestions: {asked or 'none yet'}; rated 👍 {rated.get('up', 0)}, 👎 "
         f"{rated.get('down', 0)}"
     )
+    show_chats(found["chats"], console)
     show_classifier(found["classifier"], console)
     console.print(f"Encoder: {found['encoder']}; database revision {found['revision']}")
     if found["documents_of_other_encoders"]:
@@ -111,6 +132,23 @@ def show_status(found: dict[str, Any], console: Console) -> None:
             f"documents, run: supportbot reindex --forget {name}",
             markup=False,
         )
+
+
+def show_chats(found: dict[str, Any], console: Console) -> None:
+    """Print what waits for the bot or for people in the chats, if anything does."""
+    if found["waiting"]:
+        console.print(
+            f"Inbox: {found['waiting']} waiting for an answer, the oldest for "
+            f"{found['oldest_seconds']:.0f} s"
+        )
+    if found["open_handoffs"]:
+        console.print(f"Hand-offs: {found['open_handoffs']} open")
+    for channel in found["refused_channels"]:
+        console.print(
+            f"The channel {channel['channel']} on {channel['platform']} last took no answer: "
+            f"{channel['refusal']}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def show_classifier(found: dict[str, Any], console: Console) -> None:

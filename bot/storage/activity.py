@@ -15,6 +15,14 @@ COUNT = text(
     "  AND rated_at > now() - make_interval(days => :days)),"
     " (SELECT count(*) FROM handoffs WHERE state <> 'resolved')"
 )
+BACKLOG = text(
+    "SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)"
+    " FROM inbox WHERE state = 'waiting'"
+)
+REFUSALS = text(
+    "SELECT platform, channel, refusal FROM channels WHERE refusal IS NOT NULL"
+    " ORDER BY platform, channel"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +39,24 @@ async def count(engine: AsyncEngine, days: int = DAYS) -> Activity:
     """The numbers of the last days."""
     async with engine.connect() as connection:
         return Activity(*(await connection.execute(COUNT, {"days": days})).one())
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many questions of the chats wait for their answers, and since when the oldest does."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+async def backlog(engine: AsyncEngine) -> Backlog:
+    """What waits in the inbox."""
+    async with engine.connect() as connection:
+        waiting, seconds = (await connection.execute(BACKLOG)).one()
+    return Backlog(waiting, float(seconds))
+
+
+async def refusals(engine: AsyncEngine) -> list[dict[str, str]]:
+    """The channels that took no answer when one was last sent: platform, channel and refusal."""
+    async with engine.connect() as connection:
+        return [dict(row) for row in (await connection.execute(REFUSALS)).mappings()]

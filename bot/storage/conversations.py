@@ -18,12 +18,6 @@ SET_MODE = text(
     " ON CONFLICT (platform, workspace, channel) DO UPDATE SET mode = excluded.mode,"
     " changed_by = excluded.changed_by, changed_at = now()"
 )
-SEE = text(
-    "INSERT INTO channels (platform, workspace, channel, seen)"
-    " VALUES (:platform, :workspace, :channel, :message)"
-    " ON CONFLICT (platform, workspace, channel) DO UPDATE"
-    " SET seen = greatest(channels.seen, excluded.seen)"
-)
 REFUSE = text(
     "INSERT INTO channels (platform, workspace, channel, refusal)"
     " VALUES (:platform, :workspace, :channel, :refusal)"
@@ -35,8 +29,8 @@ REFUSE = text(
 class Channel:
     """What is known of a channel.
 
-    `mode` is how it answers by itself, None where nobody has set that; `seen` the newest message
-    that arrived, and `refusal` why the platform last took no answer there.
+    `mode` is how it answers by itself, None where nobody has set that; `seen` up to when
+    everything said there has arrived, and `refusal` why the platform last took no answer there.
     """
 
     id: str
@@ -82,12 +76,6 @@ async def set_mode(engine: AsyncEngine, place: Place, mode: str, person: str) ->
     """Set which unmentioned messages of a channel are answered."""
     async with engine.begin() as connection:
         await connection.execute(SET_MODE, place.as_values() | {"mode": mode, "person": person})
-
-
-async def note_seen(engine: AsyncEngine, place: Place, message: str) -> None:
-    """Note that everything up to a message has arrived; message ids sort by their time."""
-    async with engine.begin() as connection:
-        await connection.execute(SEE, place.as_values() | {"message": message})
 
 
 async def note_refusal(engine: AsyncEngine, place: Place, refusal: str | None) -> None:

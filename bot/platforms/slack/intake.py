@@ -14,8 +14,7 @@ from bot.inbox import Inbox
 from bot.messages import Arrival, Way
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM, Deletion, Edit, Reader
-from bot.storage import conversations, inbox
-from bot.storage.conversations import Place
+from bot.storage import inbox
 from bot.storage.database import first_line
 from bot.storage.inbox import Reception
 
@@ -71,7 +70,6 @@ class Intake:
         match self.reader.read(event):
             case Arrival() as arrival:
                 await self.accept(arrival)
-                await self._note_seen(arrival)
             case Edit(spot, text, arrival):
                 is_changed = await inbox.edit(self.inbox.engine, spot, text)
                 if arrival is not None and not is_changed:
@@ -85,13 +83,6 @@ class Intake:
         if reception is Reception.REFUSED and arrival.way is not Way.OVERHEARD:
             asyncio.get_running_loop().create_task(self._tell_flooded(arrival))
         return reception
-
-    async def _note_seen(self, arrival: Arrival) -> None:
-        """Note how far a channel was read, for the next start to go on from there."""
-        if arrival.way is Way.DIRECT:
-            return
-        place = Place(PLATFORM, arrival.workspace, arrival.channel)
-        await conversations.note_seen(self.inbox.engine, place, arrival.message)
 
     async def _tell_flooded(self, arrival: Arrival) -> None:
         try:

@@ -8,10 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import DBAPIError
 
 from bot.assistant import Assistant
@@ -30,20 +28,21 @@ from bot.platforms.slack import (
     stopping,
     why,
 )
+from bot.platforms.slack.access import Access, open_client
 from bot.platforms.slack.calls import Calls, TokenError
+from bot.platforms.slack.catching_up import keep_up
 from bot.platforms.slack.events import PLATFORM, Reader
 from bot.platforms.slack.handoff_posting import post_handoffs
 from bot.platforms.slack.handoffs import HandingOver
 from bot.platforms.slack.http import listening
 from bot.platforms.slack.intake import Intake
 from bot.platforms.slack.replying import PrivateReply, ThreadReply
-from bot.platforms.slack.sockets import Socket
+from bot.platforms.slack.sockets import Socket, check_app_token
 from bot.platforms.slack.workspace import Identity, Options, Workspace, identify
 from bot.storage import inbox as stored
 from bot.storage.database import first_line
 from bot.storage.inbox import Flood
 
-API_SECONDS = 15
 CONNECT_SECONDS = 30.0
 FORGET_SECONDS = 3600.0
 PRIVATE = frozenset({Way.COMMAND, Way.SHORTCUT})
@@ -52,19 +51,6 @@ EVERYTHING = re.compile(".*", re.DOTALL)
 Say = Callable[[str], None]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How Slack is reached: by Socket Mode, or with a port by signed HTTP events."""
-
-    bot_token: str
-    app_token: str | None
-    signing_secret: str | None
-    api_url: str
-    host: str
-    port: int | None
-    sockets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +70,7 @@ async def serve(
         DeliveryError: Slack refuses the tokens, or cannot be reached at the start.
     """
     async with AsyncExitStack() as stack:
-        timeout = aiohttp.ClientTimeout(total=API_SECONDS)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        client = AsyncWebClient(
-            access.bot_token, base_url=access.api_url, session=session, timeout=API_SECONDS,
-            retry_handlers=[],
-        )  # fmt: skip
-        calls = Calls(client)
+        calls = Calls(await stack.enter_async_context(open_client(access)))
         identity = await _identify(calls)
         inbox = Inbox(assistant.engine, PLATFORM, load.flood, at_once=load.at_once)
         workspace = Workspace(identity, assistant, calls, inbox, options, dict(options.modes))
@@ -99,7 +79,7 @@ async def serve(
         group = await stack.enter_async_context(asyncio.TaskGroup())
         for work in background_of(workspace):
             group.create_task(work)
-        await stack.enter_async_context(_connected(app, access, group))
+        await stack.enter_async_context(_connected(app, access, workspace, group))
         say(
             f"Answering in {identity.name} on Slack as @{identity.bot_name}: mention it, or write "
             "it a message. Ctrl-C ends."
@@ -165,13 +145,16 @@ async def _identify(calls: Calls) -> Identity:
 
 @asynccontextmanager
 async def _connected(
-    app: AsyncApp, access: Access, group: asyncio.TaskGroup
+    app: AsyncApp, access: Access, workspace: Workspace, group: asyncio.TaskGroup
 ) -> AsyncIterator[None]:
+    hearing = workspace.hearing
     if access.port is not None:
         assert access.signing_secret
         try:
             async with listening(app, access.signing_secret, access.host, access.port):
-                yield
+                hearing.notices_breaks = False
+                with hearing.connected():
+                    yield
         except OSError as error:
             raise DeliveryError(
                 f"The port {access.port} on {access.host} cannot be had: {error.strerror}. Set "
@@ -179,7 +162,8 @@ async def _connected(
             ) from error
         return
     assert access.app_token
-    sockets = [Socket(app, access.app_token) for _ in range(access.sockets)]
+    await check_app_token(workspace.calls, access.app_token)
+    sockets = [Socket(app, access.app_token, hearing) for _ in range(access.sockets)]
     for socket in sockets:
         group.create_task(socket.keep())
     await sockets[0].is_connected.wait()
@@ -238,5 +222,6 @@ HANDLERS: tuple[Register, ...] = (
 )
 BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (
     job_messages.tell_of_jobs,
+    keep_up,
     post_handoffs,
 )

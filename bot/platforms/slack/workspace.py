@@ -11,6 +11,7 @@ from bot.commands import Administration
 from bot.inbox import Inbox
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
+from bot.platforms.slack.hearing import Hearing
 from bot.storage import conversations
 from bot.versions import Serving
 
@@ -61,6 +62,7 @@ class Workspace:
     inbox: Inbox
     options: Options
     modes: dict[str, str]
+    hearing: Hearing = field(default_factory=Hearing)
 
     @property
     def engine(self) -> AsyncEngine:
