@@ -17,6 +17,8 @@ EDIT_SECONDS = 60
 
 # The platform waits three seconds; a database that is slower than this is one that is away.
 PATIENCE = text("SET LOCAL statement_timeout = 1000")
+# Counted one by one, or a flood would pass all at once.
+ALONE = text("SELECT pg_advisory_xact_lock(hashtext('supportbot inbox'), hashtext(:person))")
 ACCEPT = text(
     "WITH load AS (SELECT"
     " (SELECT count(*) FROM inbox WHERE platform = :platform AND person = :person"
@@ -126,6 +128,7 @@ async def accept(engine: AsyncEngine, arrival: Arrival, flood: Flood) -> Recepti
     }
     async with engine.begin() as connection:
         await connection.execute(PATIENCE)
+        await connection.execute(ALONE, {"person": arrival.person})
         row = (await connection.execute(ACCEPT, values)).one()
         if row.id is None:
             return Reception.KNOWN
