@@ -62,7 +62,8 @@ def notification(text: str) -> str:
 
 
 def _message(page: Sequence[Piece]) -> Message:
-    return Message(blocks(page), notification("\n".join(piece.plain for piece in page)))
+    text = notification("\n".join(piece.plain for piece in page))
+    return Message(blocks(page), text if text.strip() else "…")
 
 
 def _buttons(outcome: Outcome, turn_id: int) -> list[Json]:
