@@ -8,11 +8,11 @@ from slack_bolt.app.async_app import AsyncApp
 from sqlalchemy.exc import DBAPIError
 
 from bot.messages import Arrival, Way
-from bot.platforms.slack.clicks import respond
 from bot.platforms.slack.events import PLATFORM, plain_text
 from bot.platforms.slack.intake import AWAY, FLOODED, Intake
 from bot.platforms.slack.lengths import shortened
 from bot.platforms.slack.messages import Message, plain_message
+from bot.platforms.slack.response_urls import respond
 from bot.platforms.slack.workspace import Workspace
 from bot.storage.database import first_line
 from bot.storage.inbox import Reception

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.webhook.async_client import AsyncWebhookClient
 from sqlalchemy.exc import DBAPIError
 
 from bot.errors import ClickError, DeliveryError, SupportbotError
@@ -15,14 +14,14 @@ from bot.platforms.slack.calls import CallError, TokenError
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import AWAY
 from bot.platforms.slack.messages import Message, plain_message
+from bot.platforms.slack.modals import NOTICE
 from bot.platforms.slack.replying import show
+from bot.platforms.slack.response_urls import respond
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import recall
 from bot.storage.database import first_line
 
 ID = re.compile(r"[0-9]{1,18}")
-# The view below a 👎, which stands for the answer whose id it keeps.
-THANKS_VIEW = "thanks"
 GONE = "That answer is no longer stored, so nothing can be done with it. Please ask again."
 FOREIGN = "That answer belongs to another conversation, so nothing was done."
 FAILED = "Slack did not let me do that. Please try again in a minute."
@@ -67,7 +66,7 @@ def click_of(body: Mapping[str, Any]) -> Click:
         body["user"]["id"], str(action.get("value") or ""), str(body.get("trigger_id") or ""),
         channel, container.get("message_ts") or message.get("ts"),
         message.get("thread_ts") or container.get("thread_ts"), body.get("response_url"),
-        int(private) if view.get("callback_id") == THANKS_VIEW and ID.fullmatch(private) else None,
+        int(private) if view.get("callback_id") == NOTICE and ID.fullmatch(private) else None,
     )  # fmt: skip
 
 
@@ -152,21 +151,6 @@ async def tell(workspace: Workspace, click: Click, said: str | Message) -> None:
         await show(workspace.calls, "chat.postMessage", channel=click.person, **content)
     except DeliveryError as error:
         log.warning("Somebody was not told what came of a click: %s", error)
-
-
-async def respond(response_url: str, **content: Any) -> bool:
-    """Have Slack show something by a delivery's own address; False where that did not work.
-
-    It is for the one who made the delivery alone, beside what is there, unless said otherwise.
-    """
-    beside = {"response_type": "ephemeral", "replace_original": False}
-    sent = content if "delete_original" in content else beside | content
-    try:
-        answered = await AsyncWebhookClient(response_url, retry_handlers=[]).send_dict(sent)
-    except Exception as error:  # noqa: BLE001 its client raises what aiohttp and json do
-        log.warning("Slack cannot be reached to tell somebody something: %r", error)
-        return False
-    return answered.status_code == 200
 
 
 async def open_view(workspace: Workspace, click: Click, view: dict[str, Any]) -> bool:

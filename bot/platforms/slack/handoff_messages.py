@@ -13,6 +13,7 @@ from bot.platforms.slack.pieces import Kind, Piece, Run, Style
 from bot.storage.handoffs import Handoff
 
 CLAIM, RESOLVE, RESOLUTION = "claim", "resolve", "resolution"
+TITLE = "Resolved"
 MAX_QUESTION, MAX_TITLE, MAX_TITLES = 1_500, 150, 5
 MAX_FAILURE = 300
 Json = dict[str, Any]
@@ -68,7 +69,7 @@ def resolution_view(handoff_id: int, written: str) -> Json:
         "type": "modal",
         "callback_id": RESOLUTION,
         "private_metadata": str(handoff_id),
-        "title": _plain("Resolved"),
+        "title": _plain(TITLE),
         "submit": _plain("Close it"),
         "close": _plain("Cancel"),
         "blocks": [
@@ -81,17 +82,6 @@ def resolution_view(handoff_id: int, written: str) -> Json:
                 "element": answer,
             }
         ],
-    }
-
-
-def notice_view(text: str) -> Json:
-    """A view that only says something."""
-    return {
-        "type": "modal",
-        "callback_id": "notice",
-        "title": _plain("Resolved"),
-        "close": _plain("Close"),
-        "blocks": plain_message(text).blocks,
     }
 
 

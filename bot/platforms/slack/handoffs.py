@@ -27,13 +27,14 @@ from bot.platforms.slack.handoff_messages import (
     CLAIM,
     RESOLUTION,
     RESOLVE,
-    notice_view,
+    TITLE,
     resolution_view,
 )
 from bot.platforms.slack.handoff_posting import channel_of, is_alone, refresh, tell_asker
 from bot.platforms.slack.intake import AWAY, Intake
 from bot.platforms.slack.lengths import sendable
 from bot.platforms.slack.messages import PERSON
+from bot.platforms.slack.modals import notice_view
 from bot.platforms.slack.names import name_of
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import handoffs
@@ -244,11 +245,11 @@ async def _close(workspace: Workspace, ack: Any, body: dict[str, Any]) -> None:
         handoff = await handoffs.find(workspace.engine, handoff_id)
     except (DBAPIError, OSError) as error:
         log.warning("A hand-off could not be closed: %s", first_line(error))
-        await ack(response_action="update", view=notice_view(AWAY))
+        await ack(response_action="update", view=notice_view(TITLE, AWAY))
         return
     if handoff is None or not is_first:
         said = await _taken(workspace, handoff, person) if handoff else UNKNOWN
-        await ack(response_action="update", view=notice_view(said))
+        await ack(response_action="update", view=notice_view(TITLE, said))
         return
     await ack()
     await _tell_resolved(workspace, handoff, "" if element.get("initial_value") else answer)

@@ -9,18 +9,24 @@ from sqlalchemy.exc import DBAPIError
 from bot.errors import ClickError, DeliveryError, SupportbotError
 from bot.intents.catalog import Catalog
 from bot.messages import NOT_FOR_THE_BOT, Person, Prediction, Rating
-from bot.platforms.slack.clicks import GONE, THANKS_VIEW, Click, answering, open_view, tell, turn_at
+from bot.platforms.slack.clicks import GONE, Click, answering, open_view, tell, turn_at
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import AWAY, Intake
 from bot.platforms.slack.messages import (
     FEEDBACK,
-    Message,
     button,
     person_button,
     plain_message,
     with_buttons,
 )
-from bot.platforms.slack.modals import REASON, Complaint, read_reason, reason_modal
+from bot.platforms.slack.modals import (
+    REASON,
+    WRONG,
+    Complaint,
+    notice_view,
+    read_reason,
+    reason_modal,
+)
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import ratings, recall
 from bot.storage.database import first_line
@@ -85,16 +91,19 @@ async def _take_complaint(workspace: Workspace, body: dict[str, Any]) -> dict[st
     complaint, errors = read_reason(body["view"])
     if complaint is None:
         return {"response_action": "errors", "errors": errors}
+    said = NOTED
     try:
         await _store(workspace, complaint, Person(PLATFORM, body["user"]["id"]))
     except (DBAPIError, OSError) as error:
         log.warning("A reason could not be stored: %s", first_line(error))
-        said = plain_message(AWAY)
+        said = AWAY
     except SupportbotError as error:
-        said = plain_message(str(error))
-    else:
-        said = with_buttons(plain_message(NOTED), person_button(complaint.turn_id))
-    return {"response_action": "update", "view": _closing_view(said, complaint.turn_id)}
+        said = str(error)
+    view = notice_view(WRONG, said, complaint.turn_id)
+    if said is NOTED:
+        buttons = [person_button(complaint.turn_id)]
+        view["blocks"].append({"type": "actions", "elements": buttons})
+    return {"response_action": "update", "view": view}
 
 
 async def _store(workspace: Workspace, complaint: Complaint, person: Person) -> None:
@@ -104,17 +113,6 @@ async def _store(workspace: Workspace, complaint: Complaint, person: Person) -> 
     await workspace.assistant.rate(
         Rating(complaint.turn_id, person, -1, complaint.reason, complaint.intent, complaint.comment)
     )
-
-
-def _closing_view(said: Message, turn_id: int) -> dict[str, Any]:
-    return {
-        "type": "modal",
-        "callback_id": THANKS_VIEW,
-        "private_metadata": str(turn_id),
-        "title": {"type": "plain_text", "text": "What went wrong?"},
-        "close": {"type": "plain_text", "text": "Close"},
-        "blocks": said.blocks,
-    }
 
 
 async def _take_reaction(workspace: Workspace, event: dict[str, Any]) -> None:

@@ -8,13 +8,14 @@ from slack_bolt.app.async_app import AsyncApp
 from bot.errors import ClickError, RefusedError
 from bot.messages import Turn
 from bot.platforms.slack.calls import CallError
-from bot.platforms.slack.clicks import Click, answering, is_private, place_of, respond, turn_at
+from bot.platforms.slack.clicks import Click, answering, is_private, place_of, turn_at
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import Intake
 from bot.platforms.slack.lengths import shortened
 from bot.platforms.slack.messages import SHARE, Message, answer_messages, plain_message
 from bot.platforms.slack.names import name_of
 from bot.platforms.slack.replying import NOTICE_TYPE, show
+from bot.platforms.slack.response_urls import respond
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import inbox, recall
 
