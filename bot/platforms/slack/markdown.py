@@ -217,5 +217,5 @@ def _depth(node: "SyntaxTreeNode") -> int:
 def _has_more_cells(node: "SyntaxTreeNode", columns: int, lines: Sequence[str]) -> bool:
     """Whether a row has more cells than the table has columns, which no renderer would show."""
     first, last = node.map or (0, 0)
-    rows = (line.strip().strip("|") for line in lines[first + 2 : last])
-    return any(len(re.findall(r"(?<!\\)\|", row)) >= columns for row in rows)
+    rows = (line.strip(" \t>").removeprefix("|") for line in lines[first + 2 : last])
+    return any(len(re.findall(r"(?<!\\)\|", row.removesuffix("|"))) >= columns for row in rows)

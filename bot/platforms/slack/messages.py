@@ -83,7 +83,8 @@ def _cited(answer: Answer) -> tuple[Citation, ...]:
 
 
 def _message(page: Sequence[Piece]) -> Message:
-    return Message(blocks(page), notification("\n".join(piece.plain for piece in page)))
+    text = notification("\n".join(piece.plain for piece in page))
+    return Message(blocks(page), text if text.strip() else "…")
 
 
 def _buttons(outcome: Outcome, turn_id: int, *, is_private: bool) -> list[Json]:

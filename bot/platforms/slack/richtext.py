@@ -39,14 +39,14 @@ def _elements(kind: Kind, pieces: list[Piece]) -> Iterator[Json]:
 
 def _lists(items: list[Piece]) -> Iterator[Json]:
     """A list for each run of items that count on from each other at one indent."""
-    groups = groupby(enumerate(items), key=lambda at: (at[1].indent, _start(*at)))
+    groups = groupby(enumerate(items), key=lambda at: (min(at[1].indent, MAX_INDENT), _start(*at)))
     for (indent, _), group in groups:
         members = [item for _, item in group]
         first = members[0].number
         made: Json = {
             "type": "rich_text_list",
             "style": "bullet" if first is None else "ordered",
-            "indent": min(indent, MAX_INDENT),
+            "indent": indent,
             "elements": [section(item.runs) for item in members],
         }
         if first is not None and first > 1:
