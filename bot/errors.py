@@ -43,6 +43,10 @@ class RatingError(SupportbotError):
     """A rating cannot be stored."""
 
 
+class ClickError(SupportbotError):
+    """What a person clicked on is gone, or not theirs to click on."""
+
+
 class SourceError(SupportbotError):
     """A source of documents cannot be listed or read."""
 

@@ -21,7 +21,7 @@ HELD = text(
     "SELECT text, is_stopped FROM inbox JOIN procrastinate_jobs AS job ON job.id = :job_id"
     " WHERE inbox.id = :id AND state = 'waiting' AND status = 'doing' AND attempts = :attempts"
 )
-STATE = text("SELECT state FROM inbox WHERE id = :id")
+IS_WITHDRAWN = text("SELECT state = 'withdrawn' FROM inbox WHERE id = :id")
 NOTE_REPLY = text("UPDATE inbox SET reply = :reply WHERE id = :id")
 END = text(
     "UPDATE inbox SET state = :state, reply = coalesce(CAST(:reply AS text), reply),"
@@ -100,8 +100,7 @@ async def held(engine: AsyncEngine, claim: Claim, inbox_id: int) -> Held | None:
 async def is_withdrawn(engine: AsyncEngine, inbox_id: int) -> bool:
     """Whether a question was taken back by who asked it."""
     async with engine.connect() as connection:
-        state = await connection.scalar(STATE, {"id": inbox_id})
-    return state == "withdrawn"
+        return bool(await connection.scalar(IS_WITHDRAWN, {"id": inbox_id}))
 
 
 async def note_reply(engine: AsyncEngine, inbox_id: int, reply: str) -> None:

@@ -62,6 +62,7 @@ STOP = text(
     " AND conversation = :conversation AND state = 'waiting'"
 )
 SEE = text("INSERT INTO deliveries (platform, key) VALUES (:platform, :key) ON CONFLICT DO NOTHING")
+FORGET = text("DELETE FROM deliveries WHERE platform = :platform AND key = :key")
 
 
 class Reception(Enum):
@@ -169,6 +170,12 @@ async def is_first(engine: AsyncEngine, platform: str, key: str) -> bool:
     async with engine.begin() as connection:
         await connection.execute(PATIENCE)
         return bool((await connection.execute(SEE, {"platform": platform, "key": key})).rowcount)
+
+
+async def forget(engine: AsyncEngine, platform: str, key: str) -> None:
+    """Have what bears this key count as not delivered, as nothing came of it."""
+    async with engine.begin() as connection:
+        await connection.execute(FORGET, {"platform": platform, "key": key})
 
 
 async def forget_old(engine: AsyncEngine, days: int = KEPT_DAYS) -> None:

@@ -126,7 +126,7 @@ def _error_of(method: str, error: SlackApiError) -> DeliveryError:
 def _status_of(error: SlackApiError) -> int:
     """The HTTP status; the SDK hands out another kind of response where a body is no JSON."""
     response = error.response
-    return int(getattr(response, "status_code", None) or getattr(response, "status", 0))
+    return int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
 
 
 def _seconds_asked(error: SlackApiError) -> float:

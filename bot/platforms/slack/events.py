@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from bot.messages import Arrival, Way
+from bot.platforms.slack.lengths import sendable
 from bot.storage.inbox import Spot
 
 PLATFORM = "slack"
@@ -137,7 +138,7 @@ def plain_text(written: str, bot_user: str | None = None) -> str:
     text = SPECIAL.sub(lambda match: f"@{match['name']}", text)
     text = CHANNEL.sub(lambda match: f"#{match['name'] or 'channel'}", text)
     text = LINK.sub(_address, text)
-    text = re.sub("&(?:lt|gt|amp);", lambda match: ENTITIES[match[0]], text)
+    text = re.sub("&(?:lt|gt|amp);", lambda match: ENTITIES[match[0]], sendable(text))
     return re.sub(r"[ \t]{2,}", " ", text).strip()
 
 

@@ -1,9 +1,10 @@
 """What Slack delivers, taken in before it is confirmed: what is not stored, Slack sends again."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_bolt import BoltResponse
@@ -14,6 +15,8 @@ from bot.inbox import Inbox
 from bot.messages import Arrival, Way
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM, Deletion, Edit, Reader
+from bot.platforms.slack.modals import notice_view
+from bot.platforms.slack.response_urls import respond
 from bot.storage import conversations, inbox
 from bot.storage.conversations import Place
 from bot.storage.database import first_line
@@ -40,6 +43,7 @@ class Intake:
     inbox: Inbox
     calls: Calls
     reader: Reader
+    _telling: set[asyncio.Task[object]] = field(default_factory=set, init=False)
 
     async def take_in(self, body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002
         """The first that sees a delivery; a failure is no confirmation.
@@ -60,7 +64,7 @@ class Intake:
             log.warning("A delivery of Slack cannot be noted: %s", first_line(error))
             if body.get("type") == "event_callback":
                 raise
-            return BoltResponse(status=200, body=AWAY if "command" in body else "")
+            return self._away(body)
         if is_first:
             await next()
             return None
@@ -83,8 +87,27 @@ class Intake:
         """Take a question in; who floods is told so once."""
         reception = await self.inbox.accept(arrival)
         if reception is Reception.REFUSED and arrival.way is not Way.OVERHEARD:
-            asyncio.get_running_loop().create_task(self._tell_flooded(arrival))
+            self._tell(self._tell_flooded(arrival))
         return reception
+
+    def _away(self, body: dict[str, Any]) -> BoltResponse:
+        """How a click, a command or a view is answered that nothing can be done about."""
+        if "command" in body:
+            return BoltResponse(status=200, body=AWAY)
+        if body.get("type") == "view_submission":
+            update = {"response_action": "update", "view": notice_view("Not now", AWAY)}
+            return BoltResponse(
+                status=200, body=json.dumps(update), headers={"content-type": "application/json"}
+            )
+        if body.get("response_url"):
+            self._tell(respond(body["response_url"], text=AWAY))
+        return BoltResponse(status=200)
+
+    def _tell(self, telling: Coroutine[Any, Any, object]) -> None:
+        """Have somebody told something beside the delivery, which must be confirmed at once."""
+        task = asyncio.get_running_loop().create_task(telling)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _note_seen(self, arrival: Arrival) -> None:
         """Note how far a channel was read, for the next start to go on from there."""

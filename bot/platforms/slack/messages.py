@@ -66,6 +66,22 @@ def plain_message(text: str) -> Message:
     return _message([Piece(Kind.TEXT, (Run(text),))])
 
 
+def with_buttons(message: Message, *buttons: Json) -> Message:
+    """A message with buttons below it."""
+    return Message([*message.blocks, {"type": "actions", "elements": list(buttons)}], message.text)
+
+
+def button(action: str, label: str, value: str) -> Json:
+    """A button with an action and its value."""
+    text = {"type": "plain_text", "text": label}
+    return {"type": "button", "action_id": action, "text": text, "value": value}
+
+
+def person_button(turn_id: int) -> Json:
+    """The button that asks for a person."""
+    return button(PERSON, "Talk to a person", str(turn_id))
+
+
 def notification(text: str) -> str:
     """Text for where Slack looks for markup: it pings nobody and links nothing.
 
@@ -88,7 +104,7 @@ def _message(page: Sequence[Piece]) -> Message:
 
 
 def _buttons(outcome: Outcome, turn_id: int, *, is_private: bool) -> list[Json]:
-    person = _button(PERSON, "Talk to a person", turn_id)
+    person = person_button(turn_id)
     if outcome is Outcome.FAILED:
         return [{"type": "actions", "elements": [person]}]
     if outcome is Outcome.ABSTAINED:
@@ -99,9 +115,9 @@ def _buttons(outcome: Outcome, turn_id: int, *, is_private: bool) -> list[Json]:
         "positive_button": _feedback("Helpful", "This answer helped", f"{turn_id}:1"),
         "negative_button": _feedback("Not helpful", "This answer did not help", f"{turn_id}:-1"),
     }
-    buttons = [_button(WHY, "Why this answer?", turn_id), person]
+    buttons = [button(WHY, "Why this answer?", str(turn_id)), person]
     if is_private and outcome is Outcome.ANSWERED:
-        buttons.insert(0, _button(SHARE, "Share with the channel", turn_id))
+        buttons.insert(0, button(SHARE, "Share with the channel", str(turn_id)))
     return [
         {"type": "actions", "elements": buttons},
         {
@@ -110,11 +126,6 @@ def _buttons(outcome: Outcome, turn_id: int, *, is_private: bool) -> list[Json]:
             "elements": [feedback],
         },
     ]
-
-
-def _button(action: str, label: str, turn_id: int) -> Json:
-    text = {"type": "plain_text", "text": label}
-    return {"type": "button", "action_id": action, "text": text, "value": str(turn_id)}
 
 
 def _feedback(label: str, spoken: str, value: str) -> Json:

@@ -7,11 +7,13 @@ from typing import Any
 
 from bot.messages import OUT_OF_SCOPE, ExplainedPassage, Explanation, Reason
 from bot.platforms.slack.lengths import sendable, shortened, size
+from bot.platforms.slack.messages import plain_message
 from bot.platforms.slack.pages import blocks
 from bot.platforms.slack.pieces import Kind, Piece, Run, Style
 from bot.platforms.slack.sources import place_runs
 
-REASON, INTENT, COMMENT = "reason", "intent", "comment"
+REASON, INTENT, COMMENT, NOTICE = "reason", "intent", "comment", "notice"
+WRONG = "What went wrong?"
 REASONS = {
     Reason.WRONG_TOPIC: "Wrong topic",
     Reason.WRONG_OR_OUTDATED: "Wrong or outdated",
@@ -41,7 +43,7 @@ def reason_modal(turn_id: int, likely: Sequence[tuple[str, str]]) -> Json:
     """The view that asks what was wrong; `likely` are intents as (name, label), likeliest first."""
     reasons = [_option(reason.value, label) for reason, label in REASONS.items()]
     intents = [_option(name, label) for name, label in likely if size(name) <= MAX_OPTION_VALUE]
-    asked = [_input(REASON, "What went wrong?", {"type": "radio_buttons", "options": reasons})]
+    asked = [_input(REASON, WRONG, {"type": "radio_buttons", "options": reasons})]
     if intents:
         select = {"type": "static_select", "options": intents[:MAX_OPTIONS]}
         asked.append(
@@ -53,7 +55,7 @@ def reason_modal(turn_id: int, likely: Sequence[tuple[str, str]]) -> Json:
         "type": "modal",
         "callback_id": REASON,
         "private_metadata": str(turn_id),
-        "title": _plain("What went wrong?"),
+        "title": _plain(WRONG),
         "submit": _plain("Send"),
         "close": _plain("Cancel"),
         "blocks": asked,
@@ -95,6 +97,18 @@ def why_modal(explanation: Explanation) -> Json:
         "title": _plain("Why this answer?"),
         "close": _plain("Close"),
         "blocks": blocks(pieces),
+    }
+
+
+def notice_view(title: str, text: str, turn_id: int | None = None) -> Json:
+    """A view that says something; with `turn_id` it stands for that answer."""
+    return {
+        "type": "modal",
+        "callback_id": NOTICE,
+        "private_metadata": "" if turn_id is None else str(turn_id),
+        "title": _plain(title),
+        "close": _plain("Close"),
+        "blocks": plain_message(text).blocks,
     }
 
 

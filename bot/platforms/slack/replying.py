@@ -240,7 +240,8 @@ class PrivateReply:
 
     async def _respond(self, message: Message, *, is_again: bool) -> bool:
         """Show it by the command's own address; False where that has expired."""
-        client = AsyncWebhookClient(self.holding.waiting.arrival.details["response_url"])
+        url = self.holding.waiting.arrival.details["response_url"]
+        client = AsyncWebhookClient(url, retry_handlers=[])
         try:
             answered = await client.send(
                 text=message.text, blocks=message.blocks, response_type="ephemeral",

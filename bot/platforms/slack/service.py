@@ -19,9 +19,21 @@ from bot.delivery import Delivery
 from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
-from bot.platforms.slack import commands, home, job_messages
+from bot.platforms.slack import (
+    asking,
+    commands,
+    handoffs,
+    home,
+    job_messages,
+    rating,
+    sharing,
+    stopping,
+    why,
+)
 from bot.platforms.slack.calls import Calls, TokenError
 from bot.platforms.slack.events import PLATFORM, Reader
+from bot.platforms.slack.handoff_posting import post_handoffs
+from bot.platforms.slack.handoffs import HandingOver
 from bot.platforms.slack.http import listening
 from bot.platforms.slack.intake import Intake
 from bot.platforms.slack.replying import PrivateReply, ThreadReply
@@ -123,10 +135,10 @@ def background_of(workspace: Workspace) -> list[Coroutine[Any, Any, None]]:
     """What runs beside for as long as the bot serves."""
     identity, calls = workspace.identity, workspace.calls
 
-    def reply_to(holding: Holding) -> ThreadReply | PrivateReply:
+    def reply_to(holding: Holding) -> HandingOver:
         if holding.waiting.arrival.way in PRIVATE:
-            return PrivateReply(calls, holding)
-        return ThreadReply(calls, holding, identity.bot_user)
+            return HandingOver(workspace, holding, PrivateReply(calls, holding))
+        return HandingOver(workspace, holding, ThreadReply(calls, holding, identity.bot_user))
 
     delivery = Delivery(workspace.assistant, reply_to, workspace.options.deadline_seconds)
     return [
@@ -208,9 +220,16 @@ def _pass_the_rest(app: AsyncApp) -> None:
 Register = Callable[[AsyncApp, Workspace, Intake], None]
 # One line for each kind of thing people do besides writing messages.
 HANDLERS: tuple[Register, ...] = (
+    asking.register,
     commands.register,
+    handoffs.register,
     home.register,
+    rating.register,
+    sharing.register,
+    stopping.register,
+    why.register,
 )
 BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (
     job_messages.tell_of_jobs,
+    post_handoffs,
 )

@@ -79,17 +79,13 @@ class Stream:
 
     open_streams = 0
 
-    def __init__(
-        self, calls: Calls, target: Target, note: Note, stopped: Stopped,
-        rotate_seconds: float = ROTATE_SECONDS,
-    ) -> None:  # fmt: skip
+    def __init__(self, calls: Calls, target: Target, note: Note, stopped: Stopped) -> None:
         self.parts: list[Part] = []
         self.is_unsure = False
         self._calls = calls
         self._target = target
         self._note = note
         self._stopped = stopped
-        self._rotate_seconds = rotate_seconds
         self._unsent = ""
         self._has_more = asyncio.Event()
         self._is_over = asyncio.Event()
@@ -248,7 +244,7 @@ class Stream:
         last.text += piece
 
     def _is_full(self, part: Part, piece: str) -> bool:
-        is_old = time.monotonic() - part.begun > self._rotate_seconds
+        is_old = time.monotonic() - part.begun > ROTATE_SECONDS
         return is_old or len(part.text) + len(piece) > MAX_CHARACTERS
 
     async def _begin(self, piece: str) -> None:

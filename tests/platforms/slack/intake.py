@@ -14,7 +14,17 @@ from aiohttp import web
 from tests.platforms.slack.content import view_problems
 from tests.platforms.slack.deliveries import EVENTS, Deliveries
 from tests.platforms.slack.journal import Delivery
-from tests.platforms.slack.people import APP, APP_TOKEN, BOT, FLAGS, OTHER_TEAM, PEOPLE, TEAM
+from tests.platforms.slack.people import (
+    APP,
+    APP_TOKEN,
+    BOT,
+    FLAGS,
+    OTHER_TEAM,
+    PEOPLE,
+    ROBOT,
+    ROBOT_ID,
+    TEAM,
+)
 from tests.platforms.slack.state import State
 
 # A command nobody gave: the peer makes trigger ids and response URLs only along with one.
@@ -159,6 +169,12 @@ class Intake:
         if event.get("subtype") in {"message_changed", "message_deleted"}:
             event["hidden"] = True
             self._state.threads.discard((str(channel), str(event.get("deleted_ts"))))
+            for name in ("message", "previous_message"):
+                if name in event:
+                    key = (str(channel), event[name]["ts"])
+                    event[name] = {**event[name], **self._state.extras.get(key, {})}
+        elif person == ROBOT:
+            event |= {"bot_id": ROBOT_ID, "app_id": "A06ROBOT", "team": TEAM}
         elif event["type"] in {"message", "app_mention"} and person in PEOPLE:
             team = FLAGS.get(person, {}).get("team_id", TEAM)
             key = (str(channel), str(event["ts"]))

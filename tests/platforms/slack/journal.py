@@ -56,9 +56,8 @@ class Delivery:
     @property
     def name(self) -> str:
         """The event's type, the command, or the kind of interaction."""
-        if self.kind == "events_api":
-            return str(self.payload.get("event", {}).get("type"))
-        return str(self.payload.get("command") or self.payload.get("type"))
+        said = self.payload.get("event") if self.kind == "events_api" else self.payload
+        return str(said.get("command") or said.get("type")) if isinstance(said, dict) else "none"
 
 
 class Journal:

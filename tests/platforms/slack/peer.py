@@ -73,7 +73,7 @@ def install(directory: Path) -> Path:
 def _fetch(npm: str, folder: Path) -> Path:
     try:
         packed = subprocess.run(
-            [npm, "pack", PACKAGE, "--json"],
+            [npm, "pack", PACKAGE, "--json", "--fetch-retries=1"],
             cwd=folder,
             check=True,
             capture_output=True,
@@ -82,8 +82,9 @@ def _fetch(npm: str, folder: Path) -> Path:
         )
         archive = folder / json.loads(packed.stdout)[0]["filename"]
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or ["npm gave no reason"]
-        raise UnavailableError(f"npm could not fetch {PACKAGE}: {lines[0]}") from error
+        lines = [line for line in error.stderr.splitlines() if not line.startswith("npm warn")]
+        reason = lines[0] if lines else "npm gave no reason"
+        raise UnavailableError(f"npm could not fetch {PACKAGE}: {reason}") from error
     except (subprocess.TimeoutExpired, OSError, ValueError, LookupError) as error:
         raise UnavailableError(f"npm could not fetch {PACKAGE}: {error}") from error
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()

@@ -42,6 +42,9 @@ FLAGS: dict[str, dict[str, Any]] = {
     OUTSIDER: {"team_id": OTHER_TEAM, "is_stranger": True},
 }
 
+# The id by which Slack names another app's messages.
+ROBOT_ID = "B06ROBOT"
+
 # Ada's group of people who may be asked.
 GROUPS = {"S01HELPERS": [CAROL, ADA]}
 

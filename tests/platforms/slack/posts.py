@@ -26,7 +26,7 @@ class Posts:
 
     async def push(self, delivery: Delivery, attempt: Attempt) -> tuple[bool, Any]:
         """Post once; taken is what is answered with a status of success in time."""
-        if self.url is None:
+        if self.url is None or self._state.rules.is_away:
             attempt.failure = "connection_failed"
             return False, None
         body, kind = encoded(delivery)

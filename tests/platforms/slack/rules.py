@@ -47,6 +47,9 @@ class Rules:
     events: frozenset[str] | None = None
     max_sockets: int = 10
 
+    # Slack is away: connections break, nothing is answered or brought.
+    is_away: bool = False
+
     # How calls are answered.
     is_tiered: bool = False
     minute_seconds: float = 60.0

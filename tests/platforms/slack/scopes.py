@@ -44,6 +44,14 @@ BY_METHOD: dict[str, tuple[str, ...]] = {
     "users.lookupByEmail": ("users:read.email",),
 }
 
+# What an app may have beyond what its calls need: the scopes of events and commands.
+OF_EVENTS = {"app_mentions:read", "assistant:write", "commands", "reactions:read"}
+ALL_SCOPES = frozenset(
+    {scope for scopes in BY_METHOD.values() for scope in scopes}
+    | {scope for scopes in BY_KIND.values() for scope in scopes.values()}
+    | OF_EVENTS
+)
+
 
 def missing_scope(method: str, kind: str | None, granted: Collection[str]) -> str | None:
     """The scope a call lacks, or None; `kind` is that of the channel it is about, if any."""

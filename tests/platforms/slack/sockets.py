@@ -55,7 +55,7 @@ class Sockets:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from its opening to its end."""
         ticket = request.match_info["ticket"]
-        if ticket not in self._tickets:
+        if ticket not in self._tickets or self._state.rules.is_away:
             return web.Response(status=404)
         self._tickets.discard(ticket)
         # Pings are answered here, as a deaf connection must not.
@@ -80,7 +80,7 @@ class Sockets:
 
     async def push(self, delivery: Delivery, attempt: Attempt) -> tuple[bool, Any]:
         """Send to one of the connections and wait for its ack."""
-        if not self.lines:
+        if not self.lines or self._state.rules.is_away:
             attempt.failure = "no_socket"
             return False, None
         line = self._state.rules.chance.choice(self.lines)

@@ -103,6 +103,17 @@ class State:
             raise AssertionError(f"the peer refused {path} {body}: {answer}")
         return answer
 
+    @property
+    def ui_url(self) -> str:
+        """Where the peer's own browser interface is connected."""
+        return self.peer_url.replace("http", "ws", 1) + "/ui"
+
+    async def snapshot(self) -> dict[str, Any]:
+        """All the peer has: messages, the open modals, every App Home."""
+        async with self.session.ws_connect(self.ui_url, max_msg_size=0) as ui:
+            state: dict[str, Any] = (await ui.receive_json())["state"]
+            return state
+
     async def refresh_channels(self) -> None:
         """Read the peer's channels anew."""
         state = await self.control("state")
@@ -187,8 +198,8 @@ class State:
         self.triggers[trigger_id] = (now, person)
 
     def bring_message(self, message: dict[str, Any], changed: dict[str, Any] | None = None) -> None:
-        """Tell the app of a message of its own, or with `changed` of what became of it."""
-        if not self.rules.brings_own_messages:
+        """Tell the app of a message, or with `changed` of what became of it."""
+        if message.get("user") == BOT and not self.rules.brings_own_messages:
             return
         channel = message["channel"]
         if changed is None:

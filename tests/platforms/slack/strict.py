@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.platforms.slack.content import check_blocks
 from tests.platforms.slack.deliveries import Deliveries
 from tests.platforms.slack.intake import Intake
+from tests.platforms.slack.journal import Delivery
 from tests.platforms.slack.peer import Peer
 from tests.platforms.slack.posts import Posts
 from tests.platforms.slack.rules import Rules
@@ -92,6 +93,11 @@ class StrictSlack:
             await connected.wait()
 
     # --- what a test does to Slack
+
+    def inject(self, kind: str, payload: dict[str, Any]) -> Delivery:
+        """Bring the bot a payload of the test's own, however malformed; `kind` is "events_api",
+        "slash_commands" or "interactive". For a well-formed event see `Intake.bring_event`."""
+        return self.deliveries.bring(kind, payload)
 
     def stop_stream(self, channel: str, person: str) -> list[Stream]:
         """Press the stop button on what is being streamed in a channel."""

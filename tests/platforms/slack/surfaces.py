@@ -42,10 +42,10 @@ async def update_view(state: State, arguments: Arguments) -> Answer:
     check_view(arguments.get("view"), state.rules.check_view)
     wanted = arguments.get("view_id")
     if wanted is not None:
-        current = next((mine for mine, seen in state.view_ids.items() if seen == wanted), None)
-        if current is None:
+        current = next((mine for mine, seen in state.view_ids.items() if seen == wanted), wanted)
+        if all(view["id"] != current for view in (await state.snapshot())["modalStack"]):
             raise RefusedError("not_found")
-        del state.view_ids[current]
+        state.view_ids.pop(current, None)
         arguments = {**arguments, "view_id": current}
     answer = await state.ask("views.update", arguments)
     state.view_ids[answer["view"]["id"]] = wanted or answer["view"]["id"]

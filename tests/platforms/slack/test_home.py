@@ -14,6 +14,7 @@ from bot.messages import Answer, Arrival, Conversation, Outcome, Person, Questio
 from bot.platforms.slack import home, home_view, job_messages
 from bot.platforms.slack.titles import name_thread
 from bot.storage import audit, jobs, ratings, turns
+from tests.hostile import hostile_texts
 from tests.platforms.slack.block_kit import links, mentions, texts
 from tests.platforms.slack.office import ADA, BOB, TEAM, Office, open_office, until
 
@@ -23,12 +24,6 @@ FAQ = """# Refunds and returns
 
 A refund takes 14 days.
 """
-HOSTILE = (
-    "<!channel> <!here> <!everyone>", "<@U01ADA> @channel", "<#C01GEN|general>",
-    "<!subteam^S01|@ops> help", "<https://evil.example|log in>", "https://evil.example/?q=secret",
-    "[click](https://evil.example)", "![x](https://evil.example/x.png)", "# heading\n- *list*",
-    "```\nfence", "&lt;!channel&gt;", "x" * 4000, "\u202egnp.exe", "1. | a | b |\n|---|---|",
-)  # fmt: skip
 BUTTONS = {"admin:reindex", "admin:retrain", "admin:status", "admin:versions", "admin:gaps"}
 
 
@@ -206,8 +201,8 @@ async def test_who_has_talked_to_the_bot_before_is_not_greeted(office: Office) -
 async def test_hostile_questions_and_titles_stay_text_in_every_view(
     office: Office, app: App, home: Path
 ) -> None:
-    for number, text in enumerate(HOSTILE):
-        question = Question(text, Person("slack", BOB),
+    for number, text in enumerate(hostile_texts()):
+        question = Question(text.replace("\0", "") or "?", Person("slack", BOB),
                             Conversation("slack", f"C01GEN:{number}"))  # fmt: skip
         await turns.save(app.engine, Turn(None, question, Answer(Outcome.ABSTAINED, "not sure")))
     await index(

@@ -14,7 +14,7 @@ from tests.platforms.slack import posting, reading, streaming, surfaces
 from tests.platforms.slack.limits import Buckets
 from tests.platforms.slack.people import APP_TOKEN, BOT_TOKEN
 from tests.platforms.slack.rules import Fault
-from tests.platforms.slack.scopes import missing_scope
+from tests.platforms.slack.scopes import ALL_SCOPES, missing_scope
 from tests.platforms.slack.sockets import Sockets, reset_connection
 from tests.platforms.slack.state import Answer, Arguments, RefusedError, State
 
@@ -61,6 +61,9 @@ class WebApi:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One call."""
+        if self._rules.is_away:
+            reset_connection(request)
+            return web.Response(status=503)
         method = request.match_info["method"]
         token, arguments = await _read(request)
         channel = str(arguments.get("channel") or arguments.get("channel_id") or "")
@@ -72,12 +75,10 @@ class WebApi:
         kind, seconds = self._strike(method, channel)
         if seconds:
             await asyncio.sleep(seconds)
-        if kind in {"server_error", "reset"}:
-            answer: Answer = {"ok": False, "error": kind}
-        elif kind not in {None, "slow", "server_error_after", "reset_after"}:
-            answer = {"ok": False, "error": kind}
-        else:
+        if kind in {None, "slow", "server_error_after", "reset_after"}:
             answer = await self._carry_out(method, token, arguments)
+        else:
+            answer = {"ok": False, "error": kind}
         return self._say(request, method, arguments, answer, kind)
 
     def _say(
@@ -96,10 +97,8 @@ class WebApi:
             self._journal.note_call(method, arguments, answer, 500)
             return web.Response(status=500, text="<html>Server Error</html>")
         self._journal.note_call(method, arguments, answer, 200)
-        scopes = (
-            "chat:write" if self._rules.scopes is None else ",".join(sorted(self._rules.scopes))
-        )
-        return web.json_response(answer, headers={"X-OAuth-Scopes": scopes})
+        granted = ALL_SCOPES if self._rules.scopes is None else self._rules.scopes
+        return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(granted))})
 
     async def _carry_out(self, method: str, token: str | None, arguments: Arguments) -> Answer:
         try:

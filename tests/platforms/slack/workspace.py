@@ -133,7 +133,7 @@ class Workspace:
         if not views:
             raise AssertionError("No modal is open.")
         state = filled(views[-1], values or {})
-        async with self.strict.session.ws_connect(self._ui_url(), max_msg_size=0) as ui:
+        async with self.strict.session.ws_connect(self.strict.state.ui_url, max_msg_size=0) as ui:
             await ui.receive_json()
             await ui.send_json({"t": "view_submit", "user": person, "values": state})
             async with asyncio.timeout(SUBMIT_SECONDS):
@@ -145,9 +145,16 @@ class Workspace:
                     if said["t"] == "view":
                         return {}
 
+    async def unfurl(self, channel: str, ts: str) -> None:
+        """Let Slack add a link's preview to a message: the event of a change, the same text."""
+        resolved = await self.strict.state.resolve(channel)
+        before = {**await self.message(channel, ts), "channel": resolved}
+        after = {**before, "attachments": [{"id": 1, "title": "A page"}]}
+        self.strict.state.bring_message(before, after)
+
     async def close_view(self, person: str) -> None:
         """Close the open modals without submitting."""
-        async with self.strict.session.ws_connect(self._ui_url(), max_msg_size=0) as ui:
+        async with self.strict.session.ws_connect(self.strict.state.ui_url, max_msg_size=0) as ui:
             await ui.receive_json()
             await ui.send_json({"t": "view_close", "user": person})
             while (await ui.receive_json())["t"] != "view":
@@ -166,16 +173,24 @@ class Workspace:
     async def messages(self, channel: str, thread_ts: str | None = None) -> list[Message]:
         """What a channel or a thread shows, the oldest first; ephemeral messages are among it."""
         resolved = await self.strict.state.resolve(channel)
-        answer = await self.strict.state.control(f"messages/{resolved}")
-        found = [message for message in answer["messages"] if _is_in(message, thread_ts)]
-        return [{**message, **self._extras(resolved, message)} for message in found]
+        if thread_ts is None:
+            answer = await self.strict.state.control(f"messages/{resolved}")
+        else:
+            asked = {"channel": resolved, "ts": thread_ts}
+            answer = await self.strict.state.ask("conversations.replies", asked)
+        extras = self.strict.state.extras
+        return [
+            {**message, **extras.get((resolved, message["ts"]), {})}
+            for message in answer["messages"]
+        ]
 
     async def message(self, channel: str, ts: str) -> Message:
         """One message."""
-        for message in await self.messages(channel):
-            if message["ts"] == ts:
-                return message
-        raise AssertionError(f"There is no message {ts} in {channel}.")
+        resolved = await self.strict.state.resolve(channel)
+        found = await self.strict.state.find(resolved, ts)
+        if found is None:
+            raise AssertionError(f"There is no message {ts} in {channel}.")
+        return {**found, **self.strict.state.extras.get((resolved, ts), {})}
 
     async def final_messages(self, channel: str, thread_ts: str | None = None) -> list[Message]:
         """What the bot has posted for everyone there, as it is now; with `is_streaming`."""
@@ -196,13 +211,13 @@ class Workspace:
 
     async def views(self) -> list[Message]:
         """The open modals, the uppermost last. The peer knows one stack for all people."""
-        stack = (await self._snapshot())["modalStack"]
+        stack = (await self.strict.state.snapshot())["modalStack"]
         names = self.strict.state.view_ids
         return [{**view, "id": names.get(view["id"], view["id"])} for view in stack]
 
     async def home(self, person: str) -> Message | None:
         """The App Home a person sees."""
-        homes = (await self._snapshot())["homeViews"].get(person, {})
+        homes = (await self.strict.state.snapshot())["homeViews"].get(person, {})
         view: Message | None = homes.get(APP)
         return view
 
@@ -265,20 +280,5 @@ class Workspace:
                 return delivery
         raise AssertionError(f"{name} was not brought to the bot.")
 
-    def _extras(self, channel: str, message: Message) -> dict[str, Any]:
-        return self.strict.state.extras.get((channel, message["ts"]), {})
-
     def _is_streaming(self, channel: str, ts: str) -> bool:
         return self.strict.state.stream(channel, ts) is not None
-
-    def _ui_url(self) -> str:
-        return self.strict.state.peer_url.replace("http", "ws", 1) + "/ui"
-
-    async def _snapshot(self) -> dict[str, Any]:
-        async with self.strict.session.ws_connect(self._ui_url(), max_msg_size=0) as ui:
-            state: dict[str, Any] = (await ui.receive_json())["state"]
-            return state
-
-
-def _is_in(message: Message, thread_ts: str | None) -> bool:
-    return thread_ts is None or thread_ts in {message["ts"], message.get("thread_ts")}
