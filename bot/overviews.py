@@ -16,7 +16,7 @@ SHOWN_JOBS = 10
 SHOWN_VERSIONS = 10
 SHOWN_PROBLEMS = 2
 SHOWN_CHARACTERS = 150
-UNITS = ((86_400 * 2, 86_400, "days"), (3600 * 2, 3600, "hours"), (60 * 2, 60, "minutes"))
+HOUR, DAY = 3600, 86_400
 MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>#+-.!|~&:"})
 
 NO_WORKER = "No worker is alive, so no job is run. The operator starts one: `supportbot worker`."
@@ -32,10 +32,14 @@ def literal(text: str, characters: int = SHOWN_CHARACTERS) -> str:
 def ago(then: datetime, now: datetime | None = None) -> str:
     """How long ago something was, roughly, such as "3 hours ago"."""
     seconds = ((now or datetime.now(UTC)) - then).total_seconds()
-    for least, unit, name in UNITS:
-        if seconds >= least:
-            return f"{seconds // unit:.0f} {name} ago"
-    return "an hour ago" if seconds >= 3600 else "a minute ago" if seconds >= 60 else "just now"
+    if seconds >= 2 * HOUR:
+        unit, name = (DAY, "days") if seconds >= 2 * DAY else (HOUR, "hours")
+        return f"{seconds // unit:.0f} {name} ago"
+    if seconds >= HOUR:
+        return "an hour ago"
+    if seconds >= 120:
+        return f"{seconds // 60:.0f} minutes ago"
+    return "a minute ago" if seconds >= 60 else "just now"
 
 
 async def jobs_overview(engine: AsyncEngine) -> str:

@@ -79,7 +79,7 @@ def refusal(person: str, standing: Standing) -> str:
 async def _ask(calls: Calls, person: str, home: str) -> Standing:
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            user = (await calls("users.info", user=person))["user"]
+            user = (await calls.at_once("users.info", user=person))["user"]
             is_admin = _is_admin(user, person, home)
     except Exception as error:  # noqa: BLE001 whatever goes wrong, the call is refused and audited
         log.warning("Slack did not say whether %s is an admin: %r", person, error)

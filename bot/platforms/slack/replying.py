@@ -1,6 +1,5 @@
 """How an answer gets into Slack: once into its thread, or to one person alone."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +9,12 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import AwayError, DeliveryError, RefusedError
 from bot.inbox import Holding
-from bot.messages import Turn, Way
+from bot.messages import Turn
 from bot.platforms.slack.calls import CallError, Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.messages import Message, answer_messages, closing_message
 from bot.platforms.slack.streaming import Stream, Target, end_stream
+from bot.platforms.slack.titles import name_thread
 from bot.storage import answering, conversations, inbox
 from bot.storage.conversations import Place
 
@@ -22,8 +22,6 @@ STATUS = "is looking in the documents …"
 NOTICE_TYPE = "supportbot_notice"
 # A thread longer than this is not searched further for an answer that was sent and not recorded.
 SEARCHED_MESSAGES = 1000
-TITLE_CHARACTERS = 75
-TITLE_SECONDS = 2.0
 # What Slack says of blocks it does not take; the text alone it takes.
 MALFORMED = frozenset(
     {
@@ -54,7 +52,7 @@ class ThreadReply:
     async def begin(self) -> None:
         """Show a status, which Slack takes away with the answer."""
         await self._set_status(STATUS)
-        await self._name_thread()
+        await name_thread(self.calls, self.holding.waiting.arrival)
 
     async def write(self, piece: str) -> None:
         """Show the next piece, unless an earlier attempt has begun to answer."""
@@ -102,22 +100,6 @@ class ThreadReply:
             if number >= len(messages):
                 await self._delete(ts)
         return tss[0]
-
-    async def _name_thread(self) -> None:
-        """Have a thread of the agent pane listed under the question that opened it."""
-        arrival = self.holding.waiting.arrival
-        if arrival.way is not Way.DIRECT or arrival.message != self._target.thread:
-            return
-        text = " ".join(arrival.text.split()) or "…"
-        title = text if len(text) <= TITLE_CHARACTERS else f"{text[: TITLE_CHARACTERS - 1]}…"
-        try:
-            async with asyncio.timeout(TITLE_SECONDS):
-                await self.calls(
-                    "assistant.threads.setTitle", channel_id=self._target.channel,
-                    thread_ts=self._target.thread, title=title,
-                )  # fmt: skip
-        except (DeliveryError, TimeoutError) as error:
-            log.debug("a thread has no title: %r", error)
 
     async def _send(self, message: Message, number: int, ts: str | None) -> str:
         """Have a message show a part of the answer; its ts.

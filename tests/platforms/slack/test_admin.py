@@ -295,7 +295,7 @@ async def test_a_retraining_ends_with_its_picture_in_the_thread_once(
     office: Office, app: App
 ) -> None:
     engine = app.engine
-    new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model": b"weights"})
+    new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model.onnx": b"weights"})
     version = await classifiers.add(engine, new)
     await classifiers.keep_picture(engine, version, PNG)
     await office.reply_to(ADA, "/retrain")
@@ -313,7 +313,7 @@ async def test_a_process_that_dies_over_the_picture_has_it_shown_once(
     office: Office, app: App
 ) -> None:
     engine = app.engine
-    new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model": b"weights"})
+    new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model.onnx": b"weights"})
     version = await classifiers.add(engine, new)
     await classifiers.keep_picture(engine, version, PNG)
     job = await jobs.request(engine, "retrain", "", "test")
