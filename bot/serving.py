@@ -93,13 +93,20 @@ async def _serve(settings: Settings, access: Access, say: Say, *, has_worker: bo
 
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings, say))
-        if has_worker:
-            await stack.enter_async_context(worker_beside(settings))
-        await _request_first_jobs(app, say)
         questions = settings.questions
         flood = Flood(questions.per_person, questions.per_channel, questions.waiting)
         load = Load(flood, questions.at_once)
-        await serve(app.assistant(), access, slack_options(settings), load, say)
+        # Tasks of one group, so that both begin to end at once.
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        if has_worker:
+            group.create_task(_work_beside(settings))
+        await _request_first_jobs(app, say)
+        group.create_task(serve(app.assistant(), access, slack_options(settings), load, say))
+
+
+async def _work_beside(settings: Settings) -> None:
+    async with worker_beside(settings):
+        await asyncio.Event().wait()
 
 
 def _first(group: BaseExceptionGroup[SupportbotError]) -> BaseException:

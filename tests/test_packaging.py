@@ -66,6 +66,7 @@ def test_the_wheel_brings_every_migration_the_handbook_and_the_example(wheel: li
         "bot/_migrations/schemas/procrastinate-3.10.0.sql",
         *(f"bot/_docs/{name}" for name in pages),
         "bot/supportbot.example.toml",
+        "bot/platforms/slack/slack-manifest.yaml",
         "ingest/__main__.py",
     } - set(wheel)
     assert not missing

@@ -39,7 +39,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A command as it was said in Slack; `team` is the workspace that the person acts in."""
+    """A command as it was said in Slack; `team` is the workspace that the person acts in.
+
+    `channel` is the person's own id where it was said in none, as by a button of App Home.
+    """
 
     person: str
     team: str | None
@@ -84,7 +87,8 @@ class Desk:
         workspace = self.workspace
         place = workspace.identity.workspace
         standing = await self.admins.standing(said.person, said.team)
-        channel = None if said.channel.startswith(DIRECT_CHANNEL) else said.channel
+        is_direct = said.channel == said.person or said.channel.startswith(DIRECT_CHANNEL)
+        channel = None if is_direct else said.channel
         caller = Caller(PLATFORM, place, said.person, channel, standing.is_admin)
         done = await commands.call(workspace.administration, caller, said.words)
         if not done.is_allowed:

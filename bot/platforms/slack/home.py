@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
+from sqlalchemy.exc import DBAPIError
 
 from bot.errors import DeliveryError
 from bot.platforms.slack import home_view
@@ -44,14 +45,18 @@ def register(app: AsyncApp, workspace: Workspace, intake: Intake) -> None:
                 await _welcome(workspace, person, channel)
             elif event.get("tab") != "messages":
                 await _publish(desk, person, body.get("team_id"))
-        except DeliveryError as error:
+        except (DeliveryError, DBAPIError, OSError) as error:
             log.warning("App Home was not shown to %s: %s", person, error)
 
     async def pressed(ack: Any, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         words = action["action_id"].removeprefix(PREFIX)
-        user, team = body["user"]["id"], (body.get("team") or {}).get("id")
-        await _run(desk, user, body["user"].get("team_id") or team, words, body["trigger_id"])
+        person, team = body["user"]["id"], (body.get("team") or {}).get("id")
+        said = Said(person, body["user"].get("team_id") or team, person, words)
+        try:
+            await _run(desk, said, body["trigger_id"])
+        except (DeliveryError, DBAPIError, OSError) as error:
+            log.warning("The answer to a button did not reach %s: %s", person, error)
 
     app.event("app_home_opened")(opened)
     app.action(BUTTON)(pressed)
@@ -65,36 +70,26 @@ async def _publish(desk: Desk, person: str, team: str | None) -> None:
     await workspace.calls("views.publish", user_id=person, view=view)
 
 
-async def _run(desk: Desk, person: str, team: str | None, words: str, trigger: str) -> None:
-    """Run the command of a button: its answer comes in a modal, that fails in a message."""
-    workspace = desk.workspace
+async def _run(desk: Desk, said: Said, trigger: str) -> None:
+    """Run the command of a button: its answer comes in a modal, where that fails in a message."""
+    calls, person = desk.workspace.calls, said.person
     shown = None
     try:
-        waiting = answer_view(words, plain_message("One moment …").blocks)
-        opened = await workspace.calls("views.open", trigger_id=trigger, view=waiting)
+        waiting = answer_view(said.words, plain_message("One moment …").blocks)
+        opened = await calls("views.open", trigger_id=trigger, view=waiting)
         shown = opened["view"]["id"]
     except DeliveryError as error:
         log.info("A modal was not opened; the answer comes as a message: %s", error)
-    try:
-        channel = await _direct_channel(workspace, person)
-        done = await desk.run(Said(person, team, channel, words))
-        messages = written(done.text)
-        if shown is not None:
-            view = answer_view(words, messages[0].blocks)
-            await workspace.calls("views.update", view_id=shown, view=view)
-        else:
-            await workspace.calls(
-                "chat.postMessage", channel=channel, text=messages[0].text,
-                blocks=messages[0].blocks, unfurl_links=False, unfurl_media=False,
-            )  # fmt: skip
-        await _publish(desk, person, team)
-    except DeliveryError as error:
-        log.warning("The answer to a button did not reach %s: %s", person, error)
-
-
-async def _direct_channel(workspace: Workspace, person: str) -> str:
-    opened = await workspace.calls("conversations.open", users=person)
-    return str(opened["channel"]["id"])
+    answer = written((await desk.run(said)).text)[0]
+    if shown is not None:
+        view = answer_view(said.words, answer.blocks)
+        await calls("views.update", view_id=shown, view=view)
+    else:
+        await calls(
+            "chat.postMessage", channel=person, text=answer.text, blocks=answer.blocks,
+            unfurl_links=False, unfurl_media=False,
+        )  # fmt: skip
+    await _publish(desk, person, said.team)
 
 
 async def _welcome(workspace: Workspace, person: str, channel: str) -> None:

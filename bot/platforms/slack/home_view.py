@@ -32,7 +32,7 @@ HOW_TO_ASK = (
     "Mention me in a channel, and I answer in the thread.",
     "Write me a message, here below “Messages”.",
     "Type /ask and your question: only you see the answer, until you share it.",
-    "Below “More actions” of any message choose “Ask supportbot about this”.",
+    "Below “More actions” of any message choose “Ask supportbot about it”.",
 )
 DATA_NOTE = (
     "Questions, answers and ratings are stored in the operator's own database. Answers come from "

@@ -7,6 +7,8 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from sqlalchemy.exc import DBAPIError
+
 from bot import job_reports
 from bot.errors import DeliveryError, JobError, RefusedError
 from bot.platforms.slack.calls import CallError
@@ -57,6 +59,11 @@ async def tell_of_jobs(workspace: Workspace) -> None:
             await job_watchers.release(workspace.engine, watcher, is_over=True)
         except (DeliveryError, TimeoutError) as error:
             log.info("Slack is told later how job %s goes: %r", watcher.job_id, error)
+        except (DBAPIError, OSError):
+            raise
+        except Exception:
+            log.exception("job %s is no longer told of", watcher.job_id)
+            await job_watchers.release(workspace.engine, watcher, is_over=True)
 
 
 async def _tell(workspace: Workspace, watcher: Watcher) -> None:
@@ -125,11 +132,14 @@ async def _post(workspace: Workspace, watcher: Watcher, message: Message) -> Wat
         if found is not None:
             return await job_watchers.note(workspace.engine, watcher, found, None)
     watcher = await job_watchers.note(workspace.engine, watcher, None, POSTING)
+    ts = None
     try:
-        ts = await _send(workspace, watcher, message)
+        if watcher.channel != watcher.person:
+            ts = await _send(workspace, watcher, message)
     except RefusedError as error:
         if error.reason not in NOT_THERE or watcher.channel.startswith(DIRECT_CHANNEL):
             raise
+    if ts is None:
         opened = await workspace.calls("conversations.open", users=watcher.person)
         direct = opened["channel"]["id"]
         moved = await job_watchers.move(workspace.engine, watcher, watcher.job_id, direct)

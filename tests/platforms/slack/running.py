@@ -10,7 +10,8 @@ import pytest
 
 from bot.app import App
 from bot.assistant import Assistant
-from bot.platforms.slack.service import Access, Load, serve
+from bot.platforms.slack.access import Access
+from bot.platforms.slack.service import Load, serve
 from bot.platforms.slack.workspace import Options
 from bot.rag.generative import Writer
 from bot.rag.language_model import LanguageModel, ModelSpec

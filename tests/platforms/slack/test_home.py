@@ -1,5 +1,6 @@
 """App Home and the agent pane: for everyone what the bot can do, for admins how it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App
 from bot.app import reindex as run_reindex
+from bot.commands import COMMANDS
 from bot.messages import Answer, Arrival, Conversation, Outcome, Person, Question, Rating, Turn, Way
-from bot.platforms.slack import home
+from bot.platforms.slack import home, home_view, job_messages
 from bot.platforms.slack.titles import name_thread
-from bot.storage import audit, job_watchers, jobs, ratings, turns
+from bot.storage import audit, jobs, ratings, turns
+from tests.hostile import hostile_texts
 from tests.platforms.slack.block_kit import links, mentions, texts
 from tests.platforms.slack.office import ADA, BOB, TEAM, Office, open_office, until
 
@@ -21,12 +24,6 @@ FAQ = """# Refunds and returns
 
 A refund takes 14 days.
 """
-HOSTILE = (
-    "<!channel> <!here> <!everyone>", "<@U01ADA> @channel", "<#C01GEN|general>",
-    "<!subteam^S01|@ops> help", "<https://evil.example|log in>", "https://evil.example/?q=secret",
-    "[click](https://evil.example)", "![x](https://evil.example/x.png)", "# heading\n- *list*",
-    "```\nfence", "&lt;!channel&gt;", "x" * 4000, "\u202egnp.exe", "1. | a | b |\n|---|---|",
-)  # fmt: skip
 BUTTONS = {"admin:reindex", "admin:retrain", "admin:status", "admin:versions", "admin:gaps"}
 
 
@@ -124,9 +121,12 @@ async def test_a_job_asked_for_by_a_button_is_told_of_in_a_direct_message(
 ) -> None:
     await office.press(ADA, "admin:retrain")
     await until(lambda: bool(office.slack.of("views.publish")))
-    watcher = await job_watchers.claim(engine, "slack", TEAM, 3, 40)
-    assert watcher
-    assert watcher.channel == f"D{ADA}"
+    telling = asyncio.create_task(job_messages.tell_of_jobs(office.workspace))
+    await until(lambda: bool(office.slack.channels[f"D{ADA}"]))
+    telling.cancel()
+    await asyncio.wait([telling])
+    (job,) = await jobs.active(engine)
+    assert f"retrain (job {job.id}) waits to run" in office.slack.channels[f"D{ADA}"][0]["text"]
 
 
 async def test_a_forged_press_does_nothing_and_is_audited(
@@ -145,8 +145,12 @@ async def test_a_forged_press_does_nothing_and_is_audited(
 async def test_where_no_modal_opens_the_answer_comes_as_a_message(office: Office) -> None:
     office.slack.answers["views.open"] = {"ok": False, "error": "expired_trigger_id"}
     await office.press(ADA, "admin:status")
-    await until(lambda: bool(office.slack.channels[f"D{ADA}"]))
-    assert "No job is running" in office.slack.channels[f"D{ADA}"][0]["text"]
+    await until(lambda: bool(office.slack.channels[ADA]))
+    assert "No job is running" in office.slack.channels[ADA][0]["text"]
+
+
+def test_every_button_is_a_command() -> None:
+    assert set(home_view.BUTTONS) <= set(COMMANDS)
 
 
 async def home_prompts(office: Office) -> list[str]:
@@ -197,8 +201,8 @@ async def test_who_has_talked_to_the_bot_before_is_not_greeted(office: Office) -
 async def test_hostile_questions_and_titles_stay_text_in_every_view(
     office: Office, app: App, home: Path
 ) -> None:
-    for number, text in enumerate(HOSTILE):
-        question = Question(text, Person("slack", BOB),
+    for number, text in enumerate(hostile_texts()):
+        question = Question(text.replace("\0", "") or "?", Person("slack", BOB),
                             Conversation("slack", f"C01GEN:{number}"))  # fmt: skip
         await turns.save(app.engine, Turn(None, question, Answer(Outcome.ABSTAINED, "not sure")))
     await index(

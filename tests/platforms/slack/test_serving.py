@@ -165,3 +165,31 @@ async def test_status_tells_what_waits_and_which_channels_refused(
     output = (await process.communicate())[0].decode()
     assert "Inbox: 1 waiting for an answer, the oldest for" in output
     assert "C9 on slack last took no answer: is_archived" in output
+
+
+async def test_what_is_asked_while_the_bot_is_off_is_answered_once_when_it_is_back(
+    slack: Slack, slack_home: Path, engine: AsyncEngine
+) -> None:
+    async def has_caught_up() -> bool:
+        async with engine.connect() as connection:
+            known = await connection.scalar(
+                text("SELECT count(*) FROM channels WHERE seen IS NOT NULL")
+            )
+        return bool(known)
+
+    async with running(slack_home, "--no-worker") as process:
+        await slack.wait_for(has_caught_up, seconds=60)
+        process.terminate()
+        assert await process.wait() == 0
+    await asyncio.sleep(1)
+    asked = [
+        await slack.ask(ALICE, GENERAL, "How long does a refund take?"),
+        await slack.say(ALICE, ALICE, "When are refunds paid?"),
+    ]
+    for _ in range(2):
+        async with running(slack_home, "--no-worker") as process:
+            for channel, ts in zip((GENERAL, ALICE), asked, strict=True):
+                answers = await slack.wait_for_answers(channel, ts, seconds=60)
+                assert len(answers) == 1
+            process.terminate()
+            await process.wait()
