@@ -27,6 +27,7 @@ from tests.platforms.slack.people import (
     ARCHIVE,
     BOB,
     BOT,
+    BOT_TOKEN,
     GENERAL,
     PRIVATE,
     SUPPORT,
@@ -37,8 +38,9 @@ from tests.platforms.slack.workspace import Workspace as Slack
 
 
 @pytest.fixture
-async def workspace(app: App, client: AsyncWebClient) -> Workspace:
-    """The bot's workspace, in which it was told to answer every channel's mentions."""
+async def workspace(app: App, slack: Slack) -> Workspace:
+    """The bot's workspace, as no connection has heard of it yet."""
+    client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url, retry_handlers=[])
     calls = Calls(client)
     inbox = Inbox(app.engine, PLATFORM)
     options = Options(admins=frozenset({ADA}), admin_channel=SUPPORT)
