@@ -319,6 +319,32 @@ async def test_nothing_a_model_or_a_document_says_becomes_a_link_or_a_mention(
             assert live not in sent
 
 
+async def test_a_quoted_documents_links_are_dead_while_streamed_and_afterwards(
+    slack: Workspace, assistant: Assistant
+) -> None:
+    reply = Reply(("A webhook is sent by hand. [1]\n\n", "And"), end="cut", pause_seconds=0.3)
+    async with (
+        llm_server(reply) as server,
+        serving(writing(assistant, server), slack, Options()),
+    ):
+        ts = await slack.ask(ALICE, GENERAL, "How do I send a webhook?")
+
+        async def is_whole() -> bool:
+            found = await slack.final_messages(GENERAL, ts)
+            return bool(found) and "feedback_buttons" in str(found[0]["blocks"])
+
+        await slack.wait_for(is_whole)
+        (answer,) = await slack.final_messages(GENERAL, ts)
+    assert slack.journal.count("chat.startStream", "ok") == 1
+    assert "curl http://hooks.example/new" in words_of(answer)
+    assert answer["blocks"][0]["type"] == "rich_text"
+    assert '"link"' not in json.dumps(answer["blocks"])
+    for call in slack.journal.calls:
+        sent = str(call.arguments.get("markdown_text") or call.arguments.get("text") or "")
+        assert "://" not in sent
+        assert "](" not in sent
+
+
 @pytest.mark.parametrize(
     ("markdown", "shown"),
     [
