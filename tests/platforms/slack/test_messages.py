@@ -170,6 +170,19 @@ def test_a_grapheme_is_never_cut(cluster: str) -> None:
             assert text == cluster * (len(text) // len(cluster))
 
 
+def test_a_line_of_code_is_not_cut_for_a_fuller_block() -> None:
+    lines = ["a " * 500, "b " * 1_250]
+    messages = answer_messages(answer("```\n" + "\n".join(lines) + "\n```"), None)
+    assert [part for message in messages for part in preformatted(message)] == lines
+
+
+@pytest.mark.parametrize("blocks", range(46, 52))
+def test_buttons_find_room_below_as_many_blocks_as_a_message_holds(blocks: int) -> None:
+    messages = answer_messages(answer("---\n\n" * blocks), 7)
+    assert not problems(messages)
+    assert sum(kinds(message).count("divider") for message in messages) == blocks
+
+
 def test_many_short_blocks_are_spread_over_messages() -> None:
     messages = answer_messages(answer("# a\n\n---\n\n" * 100), 7)
     assert not problems(messages)
