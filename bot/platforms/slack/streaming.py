@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import AwayError, DeliveryError
+from bot.errors import AwayError, DeliveryError, RefusedError
 from bot.platforms.slack.calls import BusyError, CallError, Calls
 from bot.platforms.slack.lengths import escaped
 from bot.platforms.slack.messages import Message, partial_message
@@ -257,7 +257,7 @@ class Stream:
                 recipient_team_id=target.workspace, recipient_user_id=target.person,
             )  # fmt: skip
             is_streaming = True
-        except (CallError, BusyError) as error:
+        except (CallError, RefusedError, BusyError) as error:
             log.info("Slack does not stream; the message is updated: %s", error)
             shown = partial_message(piece)
             begun = await self._calls(

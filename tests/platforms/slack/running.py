@@ -26,6 +26,9 @@ from tests.platforms.slack.workspace import Workspace
 PAGES = {
     "refunds.md": "# Refunds\n\nRefunds are paid within five working days.\n",
     "vpn.md": "# VPN\n\nInstall the client, then run vpn-connect in a shell.\n",
+    "webhooks.md": "# Webhooks\n\nSend a webhook like this:\n\n"
+    "```sh\ncurl http://hooks.example/new\n```\n\n"
+    "A webhook is described in [the guide](http://guide.example/) of @here.\n",
     "holidays.md": "# Holidays\n\nEverybody has thirty days of holiday a year.\n",
 }
 REFUND = "How long does a refund take?"
