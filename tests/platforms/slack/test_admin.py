@@ -309,9 +309,15 @@ async def test_a_retraining_ends_with_its_picture_in_the_thread_once(
     assert f"Version {version} is live: accuracy 91.0" in messages(office)[0]["text"]
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
 async def test_a_process_that_dies_over_the_picture_has_it_shown_once(
-    office: Office, app: App
+    office: Office, app: App, is_taken: bool
 ) -> None:
+    def lose(arguments: Json) -> Json:
+        if is_taken:
+            office.slack.channels[CHANNEL].append({"user": BOT_USER, "ts": "9.0", "files": ["F1"]})
+        return {"ok": False, "error": "internal_error"}
+
     engine = app.engine
     new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model.onnx": b"weights"})
     version = await classifiers.add(engine, new)
@@ -319,7 +325,7 @@ async def test_a_process_that_dies_over_the_picture_has_it_shown_once(
     job = await jobs.request(engine, "retrain", "", "test")
     await claims.succeed(engine, await taken(engine), retrained(version))
     await job_watchers.watch(engine, Watcher(job.job_id, "slack", TEAM, CHANNEL, ADA))
-    office.slack.answers["files.completeUploadExternal"] = {"ok": False, "error": "internal_error"}
+    office.slack.answers["files.completeUploadExternal"] = lose
     await told(office)
     del office.slack.answers["files.completeUploadExternal"]
     async with engine.begin() as connection:
