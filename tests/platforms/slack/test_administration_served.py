@@ -1,14 +1,13 @@
 """Administration as `supportbot run` serves it, in a Slack that is as strict as the real one."""
 
 import pytest
-from sqlalchemy import text
 
 from bot.assistant import Assistant
 from bot.platforms.slack.workspace import Options
 from bot.storage import claims
-from bot.storage.claims import Claim
 from tests.platforms.slack.block_kit import texts
 from tests.platforms.slack.people import ADA, BOB, ELSEWHERE, GENERAL, GUEST
+from tests.platforms.slack.work import taken
 from tests.platforms.slack.workspace import Workspace
 
 COUNTS = {"indexed": 12, "unchanged": 480, "rejected": 1, "removed": 0}
@@ -30,11 +29,7 @@ async def whispered(slack: Workspace, channel: str, person: str) -> str:
 
 async def end_job(assistant: Assistant) -> None:
     """Work the waiting job as a worker does."""
-    async with assistant.engine.begin() as connection:
-        worker = await connection.scalar(text("SELECT * FROM procrastinate_register_worker_v1()"))
-        fetch = text("SELECT id, attempts, lock FROM procrastinate_fetch_job_v2(NULL, :worker)")
-        row = (await connection.execute(fetch, {"worker": worker})).one()
-    claim = Claim(row.id, row.attempts, row.lock)
+    claim = await taken(assistant.engine)
     result = {"source": "documents", "counts": COUNTS, "problems": []}
     await claims.succeed(assistant.engine, claim, result)
 
