@@ -11,11 +11,13 @@ from bot.app import App
 from bot.app import reindex as run_reindex
 from bot.commands import COMMANDS
 from bot.messages import Answer, Arrival, Conversation, Outcome, Person, Question, Rating, Turn, Way
+from bot.overviews import literal
 from bot.platforms.slack import home, home_view, job_messages
+from bot.platforms.slack.commands import written
 from bot.platforms.slack.titles import name_thread
 from bot.storage import audit, jobs, ratings, turns
 from tests.hostile import hostile_texts
-from tests.platforms.slack.block_kit import links, mentions, texts
+from tests.platforms.slack.block_kit import links, mentions, problems, texts
 from tests.platforms.slack.office import ADA, BOB, TEAM, Office, open_office, until
 
 FAQ = """# Refunds and returns
@@ -202,8 +204,9 @@ async def test_hostile_questions_and_titles_stay_text_in_every_view(
     office: Office, app: App, home: Path
 ) -> None:
     for number, text in enumerate(hostile_texts()):
-        question = Question(text.replace("\0", "") or "?", Person("slack", BOB),
-                            Conversation("slack", f"C01GEN:{number}"))  # fmt: skip
+        asked = text.encode("utf-8", "ignore").decode().replace("\0", "") or "?"
+        place = Conversation("slack", f"C01GEN:{number}")
+        question = Question(asked, Person("slack", BOB), place)
         await turns.save(app.engine, Turn(None, question, Answer(Outcome.ABSTAINED, "not sure")))
     await index(
         app, home, "# <!channel> <@U01ADA> https://evil.example\n\n## <!here> is it?\n\nNo."
@@ -216,6 +219,15 @@ async def test_hostile_questions_and_titles_stay_text_in_every_view(
     assert "not sure" in " ".join(texts(views))
     assert mentions(views) == []
     assert links(views) == []
+
+
+def test_hostile_text_in_the_answer_to_a_command_is_shown_as_it_is() -> None:
+    for text in hostile_texts():
+        line = literal(text, 1000)
+        (message,) = written(f"1. {line} (3 × not sure)")
+        assert problems(message.blocks) == []
+        assert mentions(message.blocks) == links(message.blocks) == []
+        assert "(3 × not sure)" in " ".join(texts(message.blocks))
 
 
 async def test_a_thread_of_the_pane_gets_the_question_as_its_title(office: Office) -> None:
