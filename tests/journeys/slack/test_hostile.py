@@ -1,10 +1,12 @@
 """Texts that try to ping, to link, to break out or to give orders, through everything people and
 documents can say. `SUPPORTBOT_HOSTILE=1000` tries them all."""
 
+import asyncio
 import os
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.app import App
 from bot.platforms.slack.workspace import Options
@@ -28,7 +30,7 @@ pytestmark = [
 
 def texts() -> list[str]:
     """An even choice of the hostile texts, as Slack lets people type them."""
-    found = [text.encode("utf-8", "ignore").decode() for text in hostile_texts()]
+    found = [hostile.encode("utf-8", "ignore").decode() for hostile in hostile_texts()]
     step = max(1, len(found) // TRIED)
     return found[::step]
 
@@ -37,9 +39,9 @@ def texts() -> list[str]:
 async def poisoned(app: App) -> App:
     """The app of a team whose documents are hostile."""
     folder = app.settings.directory / "documents"
-    for number, text in enumerate(texts()):
-        title = " ".join(text.split())[:200]
-        page = f"# {title}\n\nRefund number {number}: {text[:2000]}\n"
+    for number, hostile in enumerate(texts()):
+        title = " ".join(hostile.split())[:200]
+        page = f"# {title}\n\nRefund number {number}: {hostile[:2000]}\n"
         (folder / f"{number}.md").write_text(page)
     with Parser() as parser:
         pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
@@ -52,12 +54,12 @@ async def test_no_text_pings_anybody_or_links_anywhere(
 ) -> None:
     asked = 0
     async with serving(poisoned, slack, slack_mode, options):
-        for number, text in enumerate(texts()):
-            escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        for number, hostile in enumerate(texts()):
+            escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             words = f"what about refund number {number} {escaped}"[:MAX_QUESTION]
             await slack.ask(ALICE, GENERAL, words)
             asked += 1
-        await slack.wait_for(lambda: _count(slack, asked), 600)
+        await slack.wait_for(lambda: _is_answered(poisoned, asked), 600)
         for message in await slack.final_messages(GENERAL):
             await _hand_over(slack, message)
         handed = await slack.wait_for(lambda: slack.final_messages(SUPPORT), 60)
@@ -78,9 +80,11 @@ def assert_harmless(message: dict[str, Any]) -> None:
     assert all(f"/archives/{GENERAL}/" in url for url in links(content)), content
 
 
-async def _count(slack: Workspace, asked: int) -> bool:
-    found = await slack.final_messages(GENERAL)
-    return len({message.get("thread_ts") for message in found}) >= asked
+async def _is_answered(app: App, asked: int) -> bool:
+    await asyncio.sleep(0.5)
+    async with app.engine.connect() as connection:
+        statement = text("SELECT count(*) FROM inbox WHERE state = 'answered'")
+        return (await connection.scalar(statement) or 0) >= asked
 
 
 async def _hand_over(slack: Workspace, message: dict[str, Any]) -> None:
