@@ -118,7 +118,7 @@ class Inbox:
             DBAPIError, OSError: it is not stored, and the platform should send it again.
         """
         reception = await read_again_after_restart(
-            self.engine, lambda: inbox.accept(self.engine, arrival, self.flood)
+            lambda: inbox.accept(self.engine, arrival, self.flood)
         )
         if reception is Reception.NEW:
             self._wake()

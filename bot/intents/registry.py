@@ -110,9 +110,7 @@ class LiveClassifier:
 
     async def _look(self) -> None:
         try:
-            live = await read_again_after_restart(
-                self._engine, lambda: classifiers.live_id(self._engine)
-            )
+            live = await read_again_after_restart(lambda: classifiers.live_id(self._engine))
             if live is not None and live != self._version:
                 await self._load(live)
         except (SupportbotError, SQLAlchemyError, OSError) as error:

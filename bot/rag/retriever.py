@@ -55,7 +55,7 @@ class Retriever:
     ) -> Sequence[Passage]:
         """As `retrieve`, with the question's vector at hand; of these sources only, if given."""
         return await read_again_after_restart(
-            self._engine, lambda: self._search(question, vector, principals, sources)
+            lambda: self._search(question, vector, principals, sources)
         )
 
     async def _search(

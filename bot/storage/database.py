@@ -123,16 +123,20 @@ async def check(engine: AsyncEngine) -> tuple[int, str]:
     return major, vector
 
 
-async def read_again_after_restart(engine: AsyncEngine, read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` gives; tried a second time on fresh connections where the first was dead.
+async def read_again_after_restart(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` gives; tried a second time where its connection was dead.
 
     A pool holds on to connections from before a restart of the server. Asking each whether it
-    lives before every use would cost every question a round trip.
+    lives before every use would cost every question a round trip. The first that is found dead
+    makes the pool renew all that are as old, so the second try meets a new one.
     """
     try:
         return await read()
-    except (DBAPIError, psycopg.OperationalError):
-        await engine.dispose()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return await read()
+    except psycopg.OperationalError:
         return await read()
 
 

@@ -90,7 +90,7 @@ class Intake:
 
     async def _is_first(self, key: str) -> bool:
         engine = self.inbox.engine
-        return await read_again_after_restart(engine, lambda: inbox.is_first(engine, PLATFORM, key))
+        return await read_again_after_restart(lambda: inbox.is_first(engine, PLATFORM, key))
 
     def _away(self, body: dict[str, Any]) -> BoltResponse:
         """How a click, a command or a view is answered that nothing can be done about."""

@@ -31,8 +31,8 @@ pytestmark = [
 def texts() -> list[str]:
     """An even choice of the hostile texts, as Slack lets people type them."""
     found = [hostile.encode("utf-8", "ignore").decode() for hostile in hostile_texts()]
-    step = max(1, len(found) // TRIED)
-    return found[::step]
+    found += [f"{one}\n{other}" for one, other in zip(found, reversed(found), strict=True)]
+    return found[:: max(1, len(found) // TRIED)]
 
 
 @pytest.fixture

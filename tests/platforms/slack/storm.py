@@ -252,7 +252,7 @@ async def _count(
         silent=sum(1 for question in asked if not answers[question] and question in stored),
         ack_p99_ms=round(journal.ack_percentile(99) * 1000, 1),
         ack_max_ms=round(max(journal.ack_seconds) * 1000, 1),
-        redelivered=journal.delivered - len(asked) * 2,
+        redelivered=sum(len(delivery.attempts) > 1 for delivery in journal.deliveries),
         rate_limited_calls=sum(n for (_, ended), n in journal.counts.items() if ended == "429"),
         replicas_killed=weather.killed, postgres_restarts=weather.restarted,
         seconds=round(seconds, 1), states=states,
@@ -275,14 +275,15 @@ def _home(folder: Path, api_url: str, database: str) -> Path:
 def main() -> None:
     """Run the storm, print what came of it, and fail where the bot did not weather it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=Plan.questions)
-    parser.add_argument("--per-second", type=float, default=25.0)
-    parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--kills", type=int, default=20)
+    plan = Plan()
+    parser.add_argument("--questions", type=int, default=plan.questions)
+    parser.add_argument("--per-second", type=float, default=plan.per_second)
+    parser.add_argument("--replicas", type=int, default=plan.replicas)
+    parser.add_argument("--kills", type=int, default=plan.kills)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     plan = replace(
-        Plan(), questions=arguments.questions, per_second=arguments.per_second,
+        plan, questions=arguments.questions, per_second=arguments.per_second,
         replicas=arguments.replicas, kills=arguments.kills,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="storm-") as folder:
