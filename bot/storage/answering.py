@@ -28,14 +28,17 @@ END = text(
     " ended_at = now() WHERE id = :id AND state = 'waiting'"
 )
 DELETE_JOB = text("DELETE FROM procrastinate_jobs WHERE id = :id")
-COUNT_DEATH = text("UPDATE inbox SET deaths = deaths + 1 WHERE job_id = :id")
+COUNT_DEATH = text(
+    "UPDATE inbox SET deaths = deaths + 1 FROM procrastinate_jobs AS job"
+    " WHERE job.id = :id AND inbox.id = CAST(job.args ->> 'inbox_id' AS bigint)"
+)
 # A question whose job is gone: it would wait for ever.
 DEFER_AGAIN = text(
-    "UPDATE inbox SET job_id = (procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0,"
-    " platform || ':' || conversation, NULL, jsonb_build_object('inbox_id', id), NULL)"
-    "::procrastinate_job_to_defer_v1]))[1] WHERE state = 'waiting' AND platform = :platform"
-    " AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE procrastinate_jobs.id = job_id"
-    "  AND status IN ('todo', 'doing'))"
+    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0,"
+    " platform || ':' || conversation, NULL, jsonb_build_object('inbox_id', id), NULL)::procrastinate_job_to_defer_v1])"
+    " FROM inbox WHERE state = 'waiting' AND platform = :platform AND id NOT IN"
+    " (SELECT CAST(args ->> 'inbox_id' AS bigint) FROM procrastinate_jobs"
+    "  WHERE queue_name = :queue AND status IN ('todo', 'doing'))"
 )
 OLDEST = text(
     "SELECT extract(epoch FROM now() - min(received_at)) FROM inbox"
@@ -152,7 +155,7 @@ async def defer_strays(engine: AsyncEngine, platform: str, queue: str) -> int:
     """Give waiting questions whose job is gone a new one; how many there were."""
     values = {"platform": platform, "queue": queue, "task": TASK}
     async with engine.begin() as connection:
-        return (await connection.execute(DEFER_AGAIN, values)).rowcount
+        return len((await connection.execute(DEFER_AGAIN, values)).all())
 
 
 async def oldest_seconds(engine: AsyncEngine, platform: str) -> float:

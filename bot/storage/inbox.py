@@ -1,11 +1,14 @@
 """The inbox: each message that a platform delivers is taken in once, with the job to answer it."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.messages import Arrival
 
@@ -16,9 +19,8 @@ DELIVERY_HOURS = 48
 EDIT_SECONDS = 60
 
 # The platform waits three seconds; a database that is slower than this is one that is away.
-PATIENCE = text("SET LOCAL statement_timeout = 1000")
-# Counted one by one, or a flood would pass all at once.
-ALONE = text("SELECT pg_advisory_xact_lock(hashtext('supportbot inbox'), hashtext(:person))")
+PATIENCE_SECONDS = 1.5
+# One statement, and so one transaction and one round trip: this is all that the platform waits for.
 ACCEPT = text(
     "WITH load AS (SELECT"
     " (SELECT count(*) FROM inbox WHERE platform = :platform AND person = :person"
@@ -42,12 +44,10 @@ ACCEPT = text(
     "  WHERE earlier.platform = :platform AND earlier.conversation = :conversation"
     "  AND earlier.state IN ('waiting', 'answered'))"
     " ON CONFLICT DO NOTHING RETURNING id, state)"
-    " SELECT taken.id, taken.state, load.is_told FROM load LEFT JOIN taken ON true"
-)
-DEFER = text(
-    "UPDATE inbox SET job_id = (procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock,"
-    " NULL, jsonb_build_object('inbox_id', id), NULL)::procrastinate_job_to_defer_v1]))[1]"
-    " WHERE id = :id"
+    " SELECT taken.state, load.is_told, CASE taken.state WHEN 'waiting' THEN"
+    "  procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock, NULL,"
+    "  jsonb_build_object('inbox_id', taken.id), NULL)::procrastinate_job_to_defer_v1]) END AS jobs"
+    " FROM load LEFT JOIN taken ON true"
 )
 EDIT = text(
     "UPDATE inbox SET text = :text WHERE platform = :platform AND workspace = :workspace"
@@ -126,17 +126,14 @@ async def accept(engine: AsyncEngine, arrival: Arrival, flood: Flood) -> Recepti
         "per_channel": flood.per_channel,
         "at_once": flood.at_once,
     }
-    async with engine.begin() as connection:
-        await connection.execute(PATIENCE)
-        await connection.execute(ALONE, {"person": arrival.person})
+    values |= {"queue": queue_of(arrival.platform), "task": TASK, "lock": lock_of(arrival)}
+    async with asyncio.timeout(PATIENCE_SECONDS), _committing(engine) as connection:
         row = (await connection.execute(ACCEPT, values)).one()
-        if row.id is None:
-            return Reception.KNOWN
-        if row.state == "refused":
-            return Reception.REFUSED_AGAIN if row.is_told else Reception.REFUSED
-        job = {"queue": queue_of(arrival.platform), "task": TASK, "lock": lock_of(arrival)}
-        await connection.execute(DEFER, job | {"id": row.id})
-    return Reception.NEW
+    if row.state is None:
+        return Reception.KNOWN
+    if row.state == "waiting":
+        return Reception.NEW
+    return Reception.REFUSED_AGAIN if row.is_told else Reception.REFUSED
 
 
 def lock_of(arrival: Arrival) -> str:
@@ -170,8 +167,7 @@ async def stop(engine: AsyncEngine, platform: str, conversation: str) -> bool:
 
 async def is_first(engine: AsyncEngine, platform: str, key: str) -> bool:
     """Whether a delivery that is no message, such as a click, comes for the first time."""
-    async with engine.begin() as connection:
-        await connection.execute(PATIENCE)
+    async with asyncio.timeout(PATIENCE_SECONDS), _committing(engine) as connection:
         return bool((await connection.execute(SEE, {"platform": platform, "key": key})).rowcount)
 
 
@@ -194,3 +190,10 @@ async def forget_old(engine: AsyncEngine, days: int = KEPT_DAYS) -> None:
             ),
             {"hours": DELIVERY_HOURS},
         )
+
+
+@asynccontextmanager
+async def _committing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which every statement is a transaction of its own."""
+    async with engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")

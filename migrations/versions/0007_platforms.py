@@ -21,7 +21,6 @@ CREATE TABLE inbox (
     details        jsonb NOT NULL CHECK (jsonb_typeof(details) = 'object'),
     state          text NOT NULL CHECK
         (state IN ('waiting', 'answered', 'ignored', 'withdrawn', 'refused', 'undeliverable')),
-    job_id         bigint,
     deaths         smallint NOT NULL DEFAULT 0 CHECK (deaths >= 0),
     is_stopped     boolean NOT NULL DEFAULT false,
     reply          text,

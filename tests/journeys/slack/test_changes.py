@@ -74,8 +74,9 @@ async def test_who_asks_too_much_is_told_once_and_others_go_on(
 ) -> None:
     flood = Flood(per_person=3, per_channel=100, at_once=100)
     async with serving(indexed, slack, slack_mode, options, flood=flood):
-        for _ in range(8):
+        for number in range(1, 9):
             await slack.ask(ALICE, GENERAL, "How long does a refund take?")
+            await slack.wait_for(partial(_are_stored, indexed, number))
         question = await slack.ask(BOB, GENERAL, "How long does a refund take?")
         await slack.wait_for_answers(GENERAL, question)
         (notice,) = await slack.wait_for(lambda: slack.whispers(GENERAL, ALICE))
@@ -93,6 +94,10 @@ async def states(app: App) -> list[str]:
 async def _is_settled(app: App, number: int) -> bool:
     found = await states(app)
     return len(found) == number and "waiting" not in found
+
+
+async def _are_stored(app: App, number: int) -> bool:
+    return len(await states(app)) == number
 
 
 async def _refusal(app: App) -> str | None:
