@@ -35,7 +35,8 @@ COUNT_DEATH = text(
 # A question whose job is gone: it would wait for ever.
 DEFER_AGAIN = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0,"
-    " platform || ':' || conversation, NULL, jsonb_build_object('inbox_id', id), NULL)::procrastinate_job_to_defer_v1])"
+    " platform || ':' || conversation, NULL, jsonb_build_object('inbox_id', id), NULL)"
+    "::procrastinate_job_to_defer_v1])"
     " FROM inbox WHERE state = 'waiting' AND platform = :platform AND id NOT IN"
     " (SELECT CAST(args ->> 'inbox_id' AS bigint) FROM procrastinate_jobs"
     "  WHERE queue_name = :queue AND status IN ('todo', 'doing'))"
