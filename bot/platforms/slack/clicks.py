@@ -14,7 +14,7 @@ from bot.platforms.slack.calls import CallError, TokenError
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import AWAY
 from bot.platforms.slack.messages import Message, plain_message
-from bot.platforms.slack.modals import NOTICE
+from bot.platforms.slack.modals import NOTICE, notice_view
 from bot.platforms.slack.replying import show
 from bot.platforms.slack.response_urls import respond
 from bot.platforms.slack.workspace import Workspace
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Click:
     """A person's click on a button with a `value`, in a message or in a view.
 
-    `channel` is empty in a view, which is then the one that `turn_id` says; `thread` is None where
-    the message is in none.
+    `channel` is empty in a `view`, which may stand for the answer of `turn_id`; `thread` is None
+    where the message is in none.
     """
 
     person: str
@@ -45,6 +45,7 @@ class Click:
     thread: str | None
     response_url: str | None
     turn_id: int | None
+    view: str | None = None
 
     @property
     def by(self) -> Person:
@@ -67,6 +68,7 @@ def click_of(body: Mapping[str, Any]) -> Click:
         channel, container.get("message_ts") or message.get("ts"),
         message.get("thread_ts") or container.get("thread_ts"), body.get("response_url"),
         int(private) if view.get("callback_id") == NOTICE and ID.fullmatch(private) else None,
+        view.get("id"),
     )  # fmt: skip
 
 
@@ -132,6 +134,8 @@ async def tell(workspace: Workspace, click: Click, said: str | Message) -> None:
     """Tell the one who clicked, and nobody else; by their own messages where nothing else works."""
     message = plain_message(said) if isinstance(said, str) else said
     content: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
+    if click.view and await _update_view(workspace, click.view, message):
+        return
     if click.channel:
         try:
             await show(
@@ -151,6 +155,16 @@ async def tell(workspace: Workspace, click: Click, said: str | Message) -> None:
         await show(workspace.calls, "chat.postMessage", channel=click.person, **content)
     except DeliveryError as error:
         log.warning("Somebody was not told what came of a click: %s", error)
+
+
+async def _update_view(workspace: Workspace, view_id: str, message: Message) -> bool:
+    view = notice_view("Thank you", message.text) | {"blocks": message.blocks}
+    try:
+        await workspace.calls.at_once("views.update", view_id=view_id, view=view)
+    except DeliveryError as error:
+        log.info("What came of a click is told another way: %s", error)
+        return False
+    return True
 
 
 async def open_view(workspace: Workspace, click: Click, view: dict[str, Any]) -> bool:

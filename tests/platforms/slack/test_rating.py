@@ -111,6 +111,11 @@ async def test_a_person_can_be_asked_for_in_the_view_below_a_thumbs_down(
     await modal(slack)
     await slack.submit(ALICE, {"reason": "incomplete"})
     await slack.press_view(ALICE, await modal(slack), "person")
+
+    async def is_told() -> bool:
+        return "passed this on to the team" in str((await slack.views())[-1]["blocks"])
+
+    await slack.wait_for(is_told)
     async with engine.connect() as connection:
         row = (await connection.execute(text("SELECT asked_in, asked_by FROM handoffs"))).one()
     assert tuple(row) == (GENERAL, ALICE)

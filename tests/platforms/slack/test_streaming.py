@@ -67,8 +67,8 @@ async def is_there_once(slack: Workspace, ts: str, messages: int = 1) -> list[Me
     found = await slack.wait_for_answers(GENERAL, ts, seconds=40)
 
     async def is_closed() -> bool:
-        last = (await slack.final_messages(GENERAL, ts))[-1]
-        return "feedback_buttons" in str(last["blocks"])
+        seen = await slack.final_messages(GENERAL, ts)
+        return bool(seen) and "feedback_buttons" in str(seen[-1]["blocks"])
 
     await slack.wait_for(is_closed, 40)
     await asyncio.sleep(0.5)
