@@ -23,9 +23,14 @@ HELD = text(
 )
 IS_WITHDRAWN = text("SELECT state = 'withdrawn' FROM inbox WHERE id = :id")
 NOTE_REPLY = text("UPDATE inbox SET reply = :reply WHERE id = :id")
+# A channel that has taken an answer does not refuse any more.
 END = text(
-    "UPDATE inbox SET state = :state, reply = coalesce(CAST(:reply AS text), reply),"
-    " ended_at = now() WHERE id = :id AND state = 'waiting'"
+    "WITH ended AS (UPDATE inbox SET state = :state, ended_at = now(),"
+    "  reply = coalesce(CAST(:reply AS text), reply) WHERE id = :id AND state = 'waiting'"
+    "  RETURNING platform, workspace, channel, state)"
+    " UPDATE channels SET refusal = NULL FROM ended WHERE ended.state = 'answered'"
+    " AND channels.platform = ended.platform AND channels.workspace = ended.workspace"
+    " AND channels.channel = ended.channel AND refusal IS NOT NULL"
 )
 DELETE_JOB = text("DELETE FROM procrastinate_jobs WHERE id = :id")
 COUNT_DEATH = text(

@@ -63,8 +63,8 @@ def resolution_view(handoff_id: int, written: str) -> Json:
     }
     if written:
         answer["initial_value"] = shortened(sendable(written), MAX_COMMENT)
-    kept = "It is kept with the question, for me to learn from."
-    told = "It is kept with the question, for me to learn from, and told to who asked."
+    kept = "It is kept with the question."
+    told = "It is kept with the question, and told to who asked."
     return {
         "type": "modal",
         "callback_id": RESOLUTION,

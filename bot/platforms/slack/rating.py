@@ -33,10 +33,10 @@ from bot.storage.database import first_line
 
 VALUES = {"1": 1, "-1": -1}
 REACTIONS = {"+1": 1, "thumbsup": 1, "-1": -1, "thumbsdown": -1}
-THANKS = "Thank you, your 👍 is noted. I learn from it."
-SORRY = "Thank you, your 👎 is noted. I learn from it."
-TELL_MORE = "Thank you, your 👎 is noted. I learn most from it when you say what went wrong."
-NOTED = "Thank you, that is noted. I learn from it. Would you like a person to have a look?"
+THANKS = "Thank you, your 👍 is noted."
+SORRY = "Thank you, your 👎 is noted."
+TELL_MORE = "Thank you, your 👎 is noted. It helps most when you say what went wrong."
+NOTED = "Thank you, that is noted. Would you like a person to have a look?"
 
 log = logging.getLogger(__name__)
 

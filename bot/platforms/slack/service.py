@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -124,8 +125,8 @@ def background_of(workspace: Workspace) -> list[Coroutine[Any, Any, None]]:
     return [
         workspace.inbox.work(delivery),
         _patiently(workspace.follow_modes),
-        _patiently(lambda: _forget(workspace)),
-        *(_patiently(lambda work=work: work(workspace)) for work in BACKGROUND),  # type: ignore[misc]
+        _patiently(partial(_forget, workspace)),
+        *(_patiently(partial(work, workspace)) for work in BACKGROUND),
     ]
 
 

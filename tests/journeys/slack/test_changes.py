@@ -51,6 +51,10 @@ async def test_a_channel_that_refuses_is_noted_and_the_next_one_is_answered(team
     assert await _refusal(team.app) == "is_archived"
     assert await states(team.app) == ["undeliverable"]
     assert "five working days" in await team.asks(BOB, GENERAL, "How long does a refund take?")
+    team.slack.rules.refused.clear()
+    await team.asks(BOB, ARCHIVE, "How long does a refund take?")
+    await team.slack.wait_for(partial(_is_settled, team.app, 3))
+    assert await _refusal(team.app) is None
 
 
 async def test_an_answer_that_slack_took_without_saying_so_is_not_sent_again(team: Team) -> None:

@@ -8,10 +8,8 @@ In the end each question must have one answer.
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -41,6 +39,7 @@ from tests.platforms.slack.people import (
 from tests.platforms.slack.replica import Replica
 from tests.platforms.slack.rules import Rules, official_checks
 from tests.platforms.slack.strict import StrictSlack
+from tests.platforms.slack.weather import Plan, Weather
 from tests.platforms.slack.workspace import Workspace
 
 HANDBOOK = Path(__file__).resolve().parents[3] / "docs"
@@ -70,21 +69,6 @@ schedule = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How hard it blows."""
-
-    questions: int = 2000
-    per_second: float = 25.0
-    replicas: int = 2
-    kills: int = 20
-    restarts: int = 2
-    redelivered: float = 0.3
-    rate_limited: float = 0.05
-    has_worker: bool = True
-    settle_seconds: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of it; a silent turn has an answer in the database and none in Slack."""
 
@@ -107,46 +91,6 @@ class Outcome:
         """Whether nothing was lost, doubled or left silent, and every ack came in time."""
         is_in_time = self.ack_p99_ms < 500 and self.ack_max_ms < 2500
         return not (self.lost or self.doubled or self.silent) and is_in_time
-
-
-class Weather:
-    """The team's Postgres, and the replicas that come and go."""
-
-    def __init__(self, home: Path, server: EmbeddedServer, database: str, plan: Plan) -> None:
-        self.database = database
-        self.killed = self.restarted = 0
-        self._server = server
-        self._plan = plan
-        self.replicas = [
-            Replica(home, f"replica-{number}", "run", "--no-worker")
-            for number in range(plan.replicas)
-        ]
-
-    async def kill(self) -> None:
-        """Kill a replica every second, each time the next, and start it again."""
-        for number in range(self._plan.kills):
-            await asyncio.sleep(1)
-            replica = self.replicas[number % len(self.replicas)]
-            await asyncio.to_thread(replica.kill)
-            replica.start()
-            self.killed += 1
-
-    async def restart(self) -> None:
-        """Stop Postgres as a power failure would and start it again, evenly over the questions."""
-        pause = self._plan.questions / self._plan.per_second / (self._plan.restarts + 1)
-        for _ in range(self._plan.restarts):
-            await asyncio.sleep(pause)
-            await asyncio.to_thread(self._restart)
-            self.restarted += 1
-
-    def _restart(self) -> None:
-        with psycopg.connect(self.database) as connection:
-            row = connection.execute("SHOW data_directory").fetchone()
-        assert row
-        pid = int((Path(row[0]) / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGQUIT)
-        time.sleep(0.5)
-        self._server.start()
 
 
 async def storm(plan: Plan, folder: Path, *, say: Any = print) -> Outcome:
