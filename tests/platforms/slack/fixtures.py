@@ -1,6 +1,8 @@
 """Fixtures of a Slack to test against; a conftest imports those it needs."""
 
+import gc
 import os
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,3 +62,8 @@ async def slack(slack_peer: Peers, slack_mode: str, slack_rules: Rules) -> Async
     """A fresh workspace behind a strict proxy."""
     async with StrictSlack(slack_peer.of(slack_mode), slack_rules, slack_mode) as strict:
         yield Workspace(strict)
+    # A connection that a test broke off is closed when it is collected, which warns; left to
+    # chance, that would be during some other test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
