@@ -142,9 +142,9 @@ class Inbox:
         app.task(name=inbox.TASK, queue=queue_of(self.platform), pass_context=True)(desk.run)
         self._wake = queue.wake
         pace = self.pace
-        async with app.open_async(), asyncio.TaskGroup() as group:
-            group.create_task(self._sweep())
-            working = group.create_task(
+        async with app.open_async():
+            sweeping = asyncio.create_task(self._sweep())
+            working = asyncio.create_task(
                 app.run_worker_async(
                     queues=[queue_of(self.platform)], concurrency=self.at_once,
                     fetch_job_polling_interval=pace.poll, update_heartbeat_interval=pace.heartbeat,
@@ -153,6 +153,15 @@ class Inbox:
                 )
             )  # fmt: skip
             queue.give_up = working.cancel
+            try:
+                await asyncio.wait([working, sweeping], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (working, sweeping):
+                    task.cancel()
+                await asyncio.wait([working, sweeping])
+            for task in (working, sweeping):
+                if not task.cancelled():
+                    task.result()
 
     async def _sweep(self) -> None:
         """Have the questions of dead processes answered, and tell of what waits too long, for ever.

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+import psycopg
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import AwayError, RefusedError
 from bot.inbox import Ended, Holding, Inbox, Pace
 from bot.messages import Arrival, Way
+from bot.storage import queue
 from bot.storage.inbox import Flood
 
 QUICK = Pace(poll=0.05, heartbeat=0.2, silent=1, sweep=0.2, restart=0.2)
@@ -189,3 +192,21 @@ async def test_stopping_gives_the_question_to_the_next_process(engine: AsyncEngi
                 await asyncio.sleep(0.02)
     async with working(engine, Scripted()):
         assert await settled(engine, 3) == ["answered"]
+
+
+async def test_answering_begins_again_after_an_outage_that_ended_the_worker(
+    engine: AsyncEngine, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "OUTAGE_SECONDS", 0.3)
+    name = engine.url.database
+    async with working(engine, Scripted()) as inbox:
+        await asyncio.sleep(0.5)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            await asyncio.sleep(3)
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await inbox.accept(MENTION)
+        assert await settled(engine, 30) == ["answered"]
