@@ -209,7 +209,9 @@ class Desk:
             log.warning("An answer is tried again: %s", first_line(error))
             self._endings[job.id] = partial(answering.give_back, self._engine, claim, 1)
         else:
-            self._endings[job.id] = partial(self._end, claim, inbox_id, ended)
+            self._endings[job.id] = partial(
+                answering.finish, self._engine, claim, inbox_id, ended.state, ended.reply
+            )
 
     async def settle(self, job: Job, status: Status, unsettled: str | None) -> None:
         """Store how a question ended, or have it tried again."""
@@ -225,11 +227,11 @@ class Desk:
             await answering.give_back(self._engine, claim, 1, is_death=True)
         self._endings.pop(job.id, None)
 
-    async def _answer(self, claim: Claim, inbox_id: int) -> Ended | None:
-        """How the question ended; None where it had ended already."""
+    async def _answer(self, claim: Claim, inbox_id: int) -> Ended:
+        """How the question ended; one that had ended already stays as it was."""
         waiting = await answering.take(self._engine, inbox_id)
         if waiting is None:
-            return None
+            return Ended("withdrawn")
         holding = Holding(self._engine, waiting, claim)
         try:
             if waiting.deaths >= MAX_DEATHS:
@@ -238,8 +240,3 @@ class Desk:
         except RefusedError as error:
             log.warning("An answer cannot be delivered and is left: %s", error)
             return Ended("undeliverable")
-
-    async def _end(self, claim: Claim, inbox_id: int, ended: Ended | None) -> None:
-        if ended is not None:
-            await answering.end(self._engine, inbox_id, ended.state, ended.reply)
-        await answering.finish(self._engine, claim)

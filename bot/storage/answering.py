@@ -118,12 +118,6 @@ async def note_reply(engine: AsyncEngine, inbox_id: int, reply: str) -> None:
         await connection.execute(NOTE_REPLY, {"id": inbox_id, "reply": reply})
 
 
-async def end(engine: AsyncEngine, inbox_id: int, state: str, reply: str | None = None) -> None:
-    """Note how a question ended; one that has ended already stays as it is."""
-    async with engine.begin() as connection:
-        await connection.execute(END, {"id": inbox_id, "state": state, "reply": reply})
-
-
 async def known_replies(engine: AsyncEngine, spot: Spot, inbox_id: int) -> set[str]:
     """The ids of the messages in a channel that answer other questions than this one."""
     values = {"platform": spot.platform, "channel": spot.channel, "id": inbox_id}
@@ -131,10 +125,17 @@ async def known_replies(engine: AsyncEngine, spot: Spot, inbox_id: int) -> set[s
         return set((await connection.execute(KNOWN_REPLIES, values)).scalars())
 
 
-async def finish(engine: AsyncEngine, claim: Claim) -> None:
-    """Delete the job of a question that has ended, if the claim is held."""
+async def finish(
+    engine: AsyncEngine, claim: Claim, inbox_id: int, state: str, reply: str | None = None
+) -> None:
+    """Note how a question ended, and delete its job.
+
+    Nothing happens where the claim is no longer held: another process answers it now. A question
+    that has ended already stays as it is.
+    """
     async with engine.begin() as connection:
         if await connection.scalar(HOLD, _held(claim)) is not None:
+            await connection.execute(END, {"id": inbox_id, "state": state, "reply": reply})
             await connection.execute(DELETE_JOB, {"id": claim.job_id})
 
 
