@@ -7,6 +7,8 @@ PYTHON ?= python3
 TORCH := torch==2.13.0
 TORCH_INDEX ?=
 VENV := .venv
+# Most tests wait for a database or a server, so more of them than cores run at once.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 comma := ,
 
@@ -50,7 +52,7 @@ else
 endif
 
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-train-dev
 	@$(BIN)/ruff format --check .

@@ -66,7 +66,7 @@ async def states(engine: AsyncEngine) -> list[str]:
         )
 
 
-async def settled(engine: AsyncEngine, seconds: float = 10) -> list[str]:
+async def settled(engine: AsyncEngine, seconds: float = 30) -> list[str]:
     async with asyncio.timeout(seconds):
         while "waiting" in (found := await states(engine)):
             await asyncio.sleep(0.05)
@@ -157,7 +157,7 @@ async def test_a_frozen_process_that_wakes_up_does_not_answer_again(engine: Asyn
     frozen = Scripted(seconds=1.5)
     async with working(engine, frozen) as inbox:
         await inbox.accept(MENTION)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not frozen.asked:
                 await asyncio.sleep(0.02)
         async with engine.begin() as connection:
@@ -187,7 +187,7 @@ async def test_stopping_gives_the_question_to_the_next_process(engine: AsyncEngi
     slow = Scripted(seconds=60)
     async with working(engine, slow) as inbox:
         await inbox.accept(MENTION)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not slow.asked:
                 await asyncio.sleep(0.02)
     async with working(engine, Scripted()):

@@ -82,7 +82,7 @@ async def test_a_database_that_is_slow_is_not_waited_for(engine: AsyncEngine) ->
     async with engine.begin() as blocking:
         await blocking.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises((DBAPIError, TimeoutError)):
-            await asyncio.wait_for(inbox.accept(engine, MENTION, PATIENT), 2)
+            await asyncio.wait_for(inbox.accept(engine, MENTION, PATIENT), 20)
     assert await values(engine, "SELECT count(*) FROM inbox") == [0]
 
 

@@ -89,7 +89,7 @@ async def serving(
         serve(assistant or app.assistant(), access, options, load, lambda _: said.set())
     )
     ready = asyncio.create_task(said.wait())
-    await asyncio.wait([task, ready], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([task, ready], timeout=60, return_when=asyncio.FIRST_COMPLETED)
     assert said.is_set(), task
     try:
         yield

@@ -27,7 +27,7 @@ INTEGRITY = (
     "2BCTKxKajjZNWCSCj66Jq5VDScUDNpGZ1lA3281I8RvpDE4/ULCwC26TlcW6/4sPbSTs02Q3KjTiltJp3ZBEvg=="
 )
 INSTALL_SECONDS = 120
-START_SECONDS = 15
+START_SECONDS = 60
 
 # The peer would listen to the whole network, and would outlive a test run that is killed: the pipe
 # of its input closes with whoever started it.

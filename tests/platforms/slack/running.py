@@ -73,7 +73,7 @@ async def serving(
     )
     connecting = asyncio.create_task(is_connected.wait())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.wait([task, connecting], return_when=asyncio.FIRST_COMPLETED)
         yield
     finally:

@@ -62,7 +62,7 @@ async def until_connected(slack: Slack) -> None:
         (signal.SIGTERM, 0, ()),
     ],
 )
-async def test_a_served_slack_is_answered_and_left_within_three_seconds(
+async def test_a_served_slack_is_answered_and_left_promptly(
     slack: Slack, slack_home: Path, number: signal.Signals, status: int, arguments: tuple[str, ...]
 ) -> None:
     async with running(slack_home, *arguments) as process:
@@ -73,7 +73,7 @@ async def test_a_served_slack_is_answered_and_left_within_three_seconds(
         began = time.monotonic()
         os.kill(process.pid, number)
         _, errors = await process.communicate()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert process.returncode == status, errors.decode()
         assert "Traceback" not in errors.decode()
         assert "Answering in Test on Slack as @" in errors.decode()

