@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.messages import Arrival, Way
 from bot.storage.claims import GIVE_BACK, HOLD, STALLED, Claim
-from bot.storage.inbox import TASK, Spot
+from bot.storage.inbox import TASK
 
 TAKE = text(
     "SELECT *, NOT EXISTS (SELECT FROM inbox AS earlier WHERE earlier.platform = inbox.platform"
@@ -51,7 +51,7 @@ OLDEST = text(
     " WHERE state = 'waiting' AND platform = :platform"
 )
 KNOWN_REPLIES = text(
-    "SELECT reply FROM inbox WHERE platform = :platform AND channel = :channel"
+    "SELECT reply FROM inbox WHERE platform = :platform AND conversation = :conversation"
     " AND reply IS NOT NULL AND id <> :id"
 )
 
@@ -69,12 +69,6 @@ class Waiting:
     reply: str | None
     deaths: int
     is_stranger: bool
-
-    @property
-    def spot(self) -> Spot:
-        """Where it was asked."""
-        arrival = self.arrival
-        return Spot(arrival.platform, arrival.workspace, arrival.channel, arrival.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +112,12 @@ async def note_reply(engine: AsyncEngine, inbox_id: int, reply: str) -> None:
         await connection.execute(NOTE_REPLY, {"id": inbox_id, "reply": reply})
 
 
-async def known_replies(engine: AsyncEngine, spot: Spot, inbox_id: int) -> set[str]:
-    """The ids of the messages in a channel that answer other questions than this one."""
-    values = {"platform": spot.platform, "channel": spot.channel, "id": inbox_id}
+async def known_replies(engine: AsyncEngine, waiting: Waiting) -> set[str]:
+    """The ids of the messages of a conversation that answer other questions than this one."""
+    arrival = waiting.arrival
+    values = {
+        "platform": arrival.platform, "conversation": arrival.conversation, "id": waiting.id
+    }  # fmt: skip
     async with engine.connect() as connection:
         return set((await connection.execute(KNOWN_REPLIES, values)).scalars())
 

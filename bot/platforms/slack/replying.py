@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slack_sdk.webhook.async_client import AsyncWebhookClient
-
-from bot.errors import AwayError, DeliveryError, RefusedError
+from bot.errors import DeliveryError, RefusedError
 from bot.inbox import Holding
 from bot.messages import Turn
+from bot.platforms.slack import response_urls
 from bot.platforms.slack.calls import CallError, Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.messages import Message, answer_messages, closing_message
@@ -156,7 +155,7 @@ class ThreadReply:
         one by one, so one that no other question accounts for was begun for this one.
         """
         waiting = self.holding.waiting
-        known = await answering.known_replies(self.holding.engine, waiting.spot, waiting.id)
+        known = await answering.known_replies(self.holding.engine, waiting)
         sent: dict[int, str] = {} if waiting.reply is None else {0: waiting.reply}
         strays: list[str] = [] if waiting.reply is None else [waiting.reply]
         for message in await self._own_messages():
@@ -237,23 +236,13 @@ class PrivateReply:
         messages = answer_messages(turn.answer, turn.id, is_private=True)
         for number, message in enumerate(messages):
             is_again = self.holding.attempt > 0 and number == 0
-            if not await self._respond(message, is_again=is_again):
+            is_shown = await response_urls.send(
+                self.holding.waiting.arrival.details["response_url"], text=message.text,
+                blocks=message.blocks, replace_original=is_again,
+            )  # fmt: skip
+            if not is_shown:
                 await self._post(message)
         return None
-
-    async def _respond(self, message: Message, *, is_again: bool) -> bool:
-        """Show it by the command's own address; False where that has expired."""
-        client = AsyncWebhookClient(self.holding.waiting.arrival.details["response_url"])
-        try:
-            answered = await client.send(
-                text=message.text, blocks=message.blocks, response_type="ephemeral",
-                replace_original=is_again, unfurl_links=False, unfurl_media=False,
-            )  # fmt: skip
-        except Exception as error:  # its client raises what aiohttp and json do
-            raise AwayError(f"Slack cannot be reached: {error!r}") from error
-        if answered.status_code >= 500 or answered.status_code == 429:
-            raise AwayError(f"Slack answered a command's reply with {answered.status_code}.")
-        return answered.status_code == 200
 
     async def _post(self, message: Message) -> None:
         """Show it in the channel, or where the bot is not in it, in the asker's messages."""
