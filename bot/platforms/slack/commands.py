@@ -13,8 +13,9 @@ from bot.errors import DeliveryError
 from bot.messages import Answer, Outcome
 from bot.platforms.slack.admins import Admins, refusal
 from bot.platforms.slack.events import PLATFORM
-from bot.platforms.slack.intake import Intake
+from bot.platforms.slack.intake import BROKEN, Intake
 from bot.platforms.slack.messages import Message, answer_messages
+from bot.platforms.slack.response_urls import respond
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import job_watchers
 from bot.storage.database import first_line
@@ -25,10 +26,6 @@ SLASH = {"/reindex": "reindex ", "/retrain": "retrain ", "/supportbot": ""}
 AWAY = (
     "My database does not answer. Please try again in a minute: a job that is asked for twice runs "
     "once. The operator finds the cause in the log."
-)
-BROKEN = (
-    "Something went wrong, and I cannot say how far that got. The operator finds the cause in the "
-    "log."
 )
 DIRECT_CHANNEL = "D"
 # Slack takes five replies to a command.
@@ -54,12 +51,12 @@ def register(app: AsyncApp, workspace: Workspace, intake: Intake) -> None:
     """Have the commands taken; what they answer is seen by the caller alone."""
     desk = Desk(workspace, Admins(workspace))
 
-    async def take(ack: Any, command: dict[str, Any], respond: Any) -> None:
+    async def take(ack: Any, command: dict[str, Any]) -> None:
         await ack()
         words = SLASH[command["command"]] + (command.get("text") or "")
         said = Said(command["user_id"], command.get("team_id"), command["channel_id"], words)
         for message in written((await desk.run(said)).text)[:MAX_REPLIES]:
-            await _reply(workspace, respond, said, message)
+            await _reply(workspace, command["response_url"], said, message)
 
     for name in SLASH:
         app.command(name)(take)
@@ -105,19 +102,10 @@ def written(markdown: str) -> list[Message]:
     return answer_messages(Answer(Outcome.ANSWERED, markdown), None)
 
 
-async def _reply(workspace: Workspace, respond: Any, said: Said, message: Message) -> None:
+async def _reply(workspace: Workspace, address: str, said: Said, message: Message) -> None:
     """Show a message to the caller alone."""
-    try:
-        answered = await respond(
-            text=message.text, blocks=message.blocks, response_type="ephemeral",
-            unfurl_links=False, unfurl_media=False,
-        )  # fmt: skip
-        if answered.status_code == 200:
-            return
-        reason = str(answered.status_code)
-    except Exception as error:  # noqa: BLE001 its client raises what aiohttp and json do
-        reason = repr(error)
-    log.info("The answer to a command is posted, as its address failed: %s", reason)
+    if await respond(address, text=message.text, blocks=message.blocks):
+        return
     try:
         await workspace.calls(
             "chat.postEphemeral", channel=said.channel, user=said.person, text=message.text,

@@ -26,6 +26,10 @@ AWAY = (
     "My database does not answer, so nothing was done. Please try again in a minute; the operator "
     "finds the cause in the log."
 )
+BROKEN = (
+    "Something went wrong, and I cannot say how far that got. The operator finds the cause in the "
+    "log."
+)
 FLOODED = (
     "That is more than I can take at once, so I have left your last message. Please ask again in "
     "a minute."
@@ -63,11 +67,27 @@ class Intake:
             log.warning("A delivery of Slack cannot be noted: %s", first_line(error))
             if body.get("type") == "event_callback":
                 raise
-            return self._away(body)
+            return self._told(body, AWAY)
         if is_first:
             await next()
             return None
         return BoltResponse(status=200)
+
+    async def admit(
+        self, error: Exception, body: dict[str, Any], response: BoltResponse | None
+    ) -> BoltResponse | None:
+        """Log what nobody foresaw, and tell who clicked or typed; an event Slack sends again.
+
+        There is no response left to give where the delivery was confirmed before.
+        """
+        log.error("A delivery of Slack was not worked off.", exc_info=error)
+        if body.get("type") == "event_callback":
+            return None
+        if response is not None:
+            return self._told(body, BROKEN)
+        if body.get("response_url"):
+            self._tell(respond(body["response_url"], text=BROKEN))
+        return None
 
     async def take_message(self, event: dict[str, Any]) -> None:
         """Take in a message, an edit or a deletion."""
@@ -92,17 +112,17 @@ class Intake:
         engine = self.inbox.engine
         return await read_again_after_restart(lambda: inbox.is_first(engine, PLATFORM, key))
 
-    def _away(self, body: dict[str, Any]) -> BoltResponse:
+    def _told(self, body: dict[str, Any], sentence: str) -> BoltResponse:
         """How a click, a command or a view is answered that nothing can be done about."""
         if "command" in body:
-            return BoltResponse(status=200, body=AWAY)
+            return BoltResponse(status=200, body=sentence)
         if body.get("type") == "view_submission":
-            update = {"response_action": "update", "view": notice_view("Not now", AWAY)}
+            update = {"response_action": "update", "view": notice_view("Not now", sentence)}
             return BoltResponse(
                 status=200, body=json.dumps(update), headers={"content-type": "application/json"}
             )
         if body.get("response_url"):
-            self._tell(respond(body["response_url"], text=AWAY))
+            self._tell(respond(body["response_url"], text=sentence))
         return BoltResponse(status=200)
 
     def _tell(self, telling: Coroutine[Any, Any, object]) -> None:

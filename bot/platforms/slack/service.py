@@ -106,6 +106,7 @@ def bolt_app(workspace: Workspace) -> AsyncApp:
     reader = Reader(identity.workspace, identity.bot_user, workspace.modes)
     intake = Intake(workspace.inbox, calls, reader)
     app.use(intake.take_in)
+    app.error(intake.admit)
     for register in HANDLERS:
         register(app, workspace, intake)
     _pass_the_rest(app)

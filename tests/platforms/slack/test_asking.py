@@ -66,6 +66,17 @@ async def test_a_command_follows_on_the_one_before_it_and_says_how_it_is_used(
 
 
 @pytest.mark.usefixtures("bot")
+async def test_who_clicks_is_told_of_what_nobody_foresaw(
+    slack: Workspace, engine: AsyncEngine
+) -> None:
+    answer = await answered(slack)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE turns SET citations = '[{}]'"))
+    await slack.press(ALICE, GENERAL, answer["ts"], "why")
+    await whispered(slack, GENERAL, ALICE, "Something went wrong")
+
+
+@pytest.mark.usefixtures("bot")
 async def test_a_command_is_answered_where_the_bot_is_no_member(slack: Workspace) -> None:
     answer = await answered(slack, channel=ELSEWHERE)
     assert "five working days" in answer["text"]
