@@ -12,19 +12,41 @@ TEST_SHARE = 0.1
 
 
 class Origin(StrEnum):
-    """Where a labelled example comes from."""
+    """Where a labelled example comes from.
+
+    A 👍 confirmed the predicted intent, a 👎 named another or excluded the predicted one, or an
+    admin settled it.
+    """
 
     CATALOG = "catalog"
     NAME = "name"
+    CONFIRMED = "confirmed"
+    CORRECTED = "corrected"
+    EXCLUDED = "excluded"
+    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text with the intent it is an example of."""
+    """A text with the intent it is an example of, or, where that was excluded, is none of.
+
+    `weight` is how much it counts in training beside a catalog utterance. `turns` are the ids of
+    the turns that it was asked in, `people` those who rated them, as "platform:person", `versions`
+    those that predicted.
+    """
 
     text: str
     intent: str
     origin: Origin = Origin.CATALOG
+    weight: float = 1.0
+    turns: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
+    versions: tuple[int, ...] = ()
+
+    @property
+    def is_complementary(self) -> bool:
+        """Whether it says what the text is not (complementary label: Ishida et al. 2017)."""
+        return self.origin is Origin.EXCLUDED
 
 
 @dataclass(frozen=True, slots=True)
