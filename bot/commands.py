@@ -6,10 +6,12 @@ from difflib import get_close_matches
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import overviews, versions
+from bot import overviews, reviewing, versions
 from bot.errors import CommandError, SupportbotError
 from bot.intents.registry import POLL_SECONDS
+from bot.messages import Person
 from bot.overviews import literal
+from bot.reviewing import Page, Reviews
 from bot.storage import audit, conversations, jobs
 from bot.storage.conversations import Place
 from bot.versions import Serving
@@ -44,21 +46,27 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """What commands work on: the names of the sources, what serves, the modes of the settings."""
+    """What commands work on: the sources' names, what serves, the modes of the settings, and what
+    is reviewed."""
 
     engine: AsyncEngine
     sources: Collection[str]
     serving: Serving
     modes: Mapping[str, str]
+    reviews: Reviews
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer to a call, Markdown, and the jobs that it asked for."""
+    """The answer to a call, Markdown, and the jobs that it asked for.
+
+    With a `page`, the answer is a question to settle, where the platform can offer that.
+    """
 
     text: str
     job_ids: tuple[int, ...] = ()
     is_allowed: bool = True
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +102,8 @@ async def call(administration: Administration, caller: Caller, words: str) -> Do
     name, _, rest = _clean(words).partition(" ")
     name, rest = name.lower().lstrip("/") or "help", rest.strip()
     command = COMMANDS.get(name)
-    is_allowed = caller.is_admin or (command is not None and command.is_for_everyone)
-    await audit.note(
-        administration.engine,
-        audit.Call(
-            caller.platform, caller.workspace, caller.person, caller.channel, name, rest, is_allowed
-        ),
-    )  # fmt: skip
-    if not is_allowed:
+    is_open = command is not None and command.is_for_everyone
+    if not await admit(administration, caller, name, rest, is_open=is_open):
         return Done("Only admins may do that.", is_allowed=False)
     try:
         if command is None:
@@ -113,6 +115,21 @@ async def call(administration: Administration, caller: Caller, words: str) -> Do
         return await command.run(Request(caller, administration, rest))
     except SupportbotError as error:
         return Done(str(error))
+
+
+async def admit(
+    administration: Administration, caller: Caller, name: str, arguments: str, *, is_open: bool
+) -> bool:
+    """Note a call or a click in the audit, before anything is done; whether the caller may."""
+    is_allowed = caller.is_admin or is_open
+    await audit.note(
+        administration.engine,
+        audit.Call(
+            caller.platform, caller.workspace, caller.person, caller.channel, name, arguments,
+            is_allowed,
+        ),
+    )  # fmt: skip
+    return is_allowed
 
 
 async def reindex(request: Request) -> Done:
@@ -215,6 +232,13 @@ async def list_gaps(request: Request) -> Done:
     return Done(await overviews.gaps_overview(request.engine))
 
 
+async def review(request: Request) -> Done:
+    """The question that it is best to settle next."""
+    person = Person(request.caller.platform, request.caller.person)
+    page = await reviewing.following(request.administration.reviews, person)
+    return Done(reviewing.as_markdown(page), page=page)
+
+
 async def explain(request: Request) -> Done:
     """The commands that the caller may use."""
     shown = [each for each in COMMANDS.values() if request.caller.is_admin or each.is_for_everyone]
@@ -270,5 +294,6 @@ COMMANDS = {
         rollback, "rollback [version]", "make an earlier classifier version live again"
     ),
     "gaps": Command(list_gaps, "gaps", "what people asked and the documents did not answer well"),
+    "review": Command(review, "review", "settle what questions were about, one after the other"),
     "help": Command(explain, "help", "this list", is_for_everyone=True),
 }  # one line for each command

@@ -47,6 +47,10 @@ class ClickError(SupportbotError):
     """What a person clicked on is gone, or not theirs to click on."""
 
 
+class ReviewError(SupportbotError):
+    """What somebody decided about a question cannot be stored."""
+
+
 class SourceError(SupportbotError):
     """A source of documents cannot be listed or read."""
 

@@ -11,6 +11,7 @@ from bot.app import App
 from bot.commands import COMMANDS, Administration, Caller, Done
 from bot.messages import Answer, Conversation, Outcome, Person, Question, Rating, Reason, Turn
 from bot.overviews import ago, literal
+from bot.reviewing import Reviews
 from bot.storage import audit, classifiers, conversations, jobs, ratings, runs, turns
 from bot.versions import Serving
 
@@ -20,7 +21,8 @@ INTENTS = ("a", "b")
 @pytest.fixture
 def administration(app: App) -> Administration:
     serving = Serving(INTENTS, app.encoder_id)
-    return Administration(app.engine, ("documents", "wiki"), serving, {"C2": "all"})
+    reviews = Reviews(app.engine, app.catalog, 0.5)
+    return Administration(app.engine, ("documents", "wiki"), serving, {"C2": "all"}, reviews)
 
 
 def caller(*, is_admin: bool = True, channel: str | None = "C1") -> Caller:

@@ -25,7 +25,12 @@ GOODBYE = {"exit", "quit", "bye", ":q"}
 def question_of(text: str, conversation: str | None = None) -> Question:
     """A question asked in this terminal by whoever is logged in; alone, or in a conversation."""
     place = Conversation(PLATFORM, conversation or new_conversation())
-    return Question(text, Person(PLATFORM, _login()), place)
+    return Question(text, person(), place)
+
+
+def person() -> Person:
+    """Whoever is logged in."""
+    return Person(PLATFORM, _login())
 
 
 def new_conversation() -> str:

@@ -11,11 +11,12 @@ from bot import commands
 from bot.commands import Caller, Done
 from bot.errors import DeliveryError
 from bot.messages import Answer, Outcome
-from bot.platforms.slack.admins import Admins, refusal
+from bot.platforms.slack.admins import Admins, Standing, refusal
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import BROKEN, Intake
 from bot.platforms.slack.messages import Message, answer_messages
 from bot.platforms.slack.response_urls import respond
+from bot.platforms.slack.review_messages import review_message
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import job_watchers
 from bot.storage.database import first_line
@@ -55,7 +56,7 @@ def register(app: AsyncApp, workspace: Workspace, intake: Intake) -> None:
         await ack()
         words = SLASH[command["command"]] + (command.get("text") or "")
         said = Said(command["user_id"], command.get("team_id"), command["channel_id"], words)
-        for message in written((await desk.run(said)).text)[:MAX_REPLIES]:
+        for message in answers(await desk.run(said))[:MAX_REPLIES]:
             await _reply(workspace, command["response_url"], said, message)
 
     for name in SLASH:
@@ -80,13 +81,24 @@ class Desk:
             log.exception("a command of Slack failed")
             return Done(BROKEN)
 
+    async def admit(self, said: Said, name: str) -> str:
+        """Why a click must not do what an admin may, or nothing; it is audited like a command."""
+        caller, standing = await self._caller(said)
+        administration = self.workspace.administration
+        if await commands.admit(administration, caller, name, said.words, is_open=False):
+            return ""
+        return refusal(said.person, standing)
+
+    async def _caller(self, said: Said) -> tuple[Caller, Standing]:
+        standing = await self.admins.standing(said.person, said.team)
+        is_direct = said.channel == said.person or said.channel.startswith(DIRECT_CHANNEL)
+        place, channel = self.workspace.identity.workspace, None if is_direct else said.channel
+        return Caller(PLATFORM, place, said.person, channel, standing.is_admin), standing
+
     async def _run(self, said: Said) -> Done:
         workspace = self.workspace
         place = workspace.identity.workspace
-        standing = await self.admins.standing(said.person, said.team)
-        is_direct = said.channel == said.person or said.channel.startswith(DIRECT_CHANNEL)
-        channel = None if is_direct else said.channel
-        caller = Caller(PLATFORM, place, said.person, channel, standing.is_admin)
+        caller, standing = await self._caller(said)
         done = await commands.call(workspace.administration, caller, said.words)
         if not done.is_allowed:
             return Done(refusal(said.person, standing), is_allowed=False)
@@ -95,6 +107,11 @@ class Desk:
             await job_watchers.watch(workspace.engine, watcher)
         await workspace.read_modes()
         return done
+
+
+def answers(done: Done) -> list[Message]:
+    """The answer to a command as messages."""
+    return [review_message(done.page)] if done.page else written(done.text)
 
 
 def written(markdown: str) -> list[Message]:

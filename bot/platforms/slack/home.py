@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.errors import DeliveryError
 from bot.platforms.slack import home_view
 from bot.platforms.slack.admins import Admins
-from bot.platforms.slack.commands import Desk, Said, written
+from bot.platforms.slack.commands import Desk, Said, answers
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.home_view import PREFIX, answer_view
 from bot.platforms.slack.intake import Intake
@@ -66,7 +66,7 @@ async def _publish(desk: Desk, person: str, team: str | None) -> None:
     """Show a person's Home as things are now."""
     workspace = desk.workspace
     standing = await desk.admins.standing(person, team)
-    view = await home_view.home(workspace, is_admin=standing.is_admin)
+    view = await home_view.home(workspace, person, is_admin=standing.is_admin)
     await workspace.calls("views.publish", user_id=person, view=view)
 
 
@@ -80,7 +80,7 @@ async def _run(desk: Desk, said: Said, trigger: str) -> None:
         shown = opened["view"]["id"]
     except DeliveryError as error:
         log.info("A modal was not opened; the answer comes as a message: %s", error)
-    answer = written((await desk.run(said)).text)[0]
+    answer = answers(await desk.run(said))[0]
     if shown is not None:
         view = answer_view(said.words, answer.blocks)
         await calls("views.update", view_id=shown, view=view)

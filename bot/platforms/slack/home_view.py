@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bot import overviews
+from bot import overviews, reviewing
 from bot.intents.catalog import Catalog, Route
-from bot.messages import NOT_FOR_THE_BOT, OUT_OF_SCOPE
+from bot.messages import NOT_FOR_THE_BOT, OUT_OF_SCOPE, Person
 from bot.overviews import ago
 from bot.platforms.slack.commands import written
+from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import showcase
 
@@ -19,6 +20,7 @@ BUTTONS = {
     "status": "Status",
     "versions": "Versions",
     "gaps": "Gaps",
+    "review": "Review",
 }
 CONFIRMED = {
     "reindex": "Every source is read again; what has not changed costs little.",
@@ -42,7 +44,7 @@ DATA_NOTE = (
 Block = dict[str, Any]
 
 
-async def home(workspace: Workspace, *, is_admin: bool) -> dict[str, Any]:
+async def home(workspace: Workspace, person: str, *, is_admin: bool) -> dict[str, Any]:
     """The Home of somebody; only admins see how things are and the buttons."""
     sources = await showcase.sources(workspace.engine)
     known = [
@@ -58,7 +60,7 @@ async def home(workspace: Workspace, *, is_admin: bool) -> dict[str, Any]:
         *([] if sources else [_paragraph("No documents have been read yet.")]),
         _header("How to ask"),
         *_list([("", way) for way in HOW_TO_ASK]),
-        *(await _for_admins(workspace) if is_admin else []),
+        *(await _for_admins(workspace, person) if is_admin else []),
         {"type": "divider"},
         {"type": "context", "elements": [{"type": "plain_text", "text": DATA_NOTE}]},
     ]
@@ -88,26 +90,28 @@ def skills(catalog: Catalog) -> list[tuple[str, str]]:
     return found[:MAX_SKILLS]
 
 
-async def _for_admins(workspace: Workspace) -> list[Block]:
+async def _for_admins(workspace: Workspace, person: str) -> list[Block]:
     engine = workspace.engine
     parts = [
         await overviews.jobs_overview(engine),
         await overviews.activity_overview(engine),
         await overviews.live_overview(engine),
     ]
+    page = await reviewing.following(workspace.administration.reviews, Person(PLATFORM, person))
+    labels = BUTTONS | ({"review": f"Review ({page.waiting})"} if page.waiting else {})
     state = [block for message in written("\n\n".join(parts)) for block in message.blocks]
     return [
         _header("For admins"),
         *state,
-        {"type": "actions", "elements": [_button(name) for name in BUTTONS]},
+        {"type": "actions", "elements": [_button(*named) for named in labels.items()]},
     ]
 
 
-def _button(name: str) -> Block:
+def _button(name: str, label: str) -> Block:
     button: Block = {
         "type": "button",
         "action_id": f"{PREFIX}{name}",
-        "text": {"type": "plain_text", "text": BUTTONS[name]},
+        "text": {"type": "plain_text", "text": label},
     }
     if name in CONFIRMED:
         button["confirm"] = {

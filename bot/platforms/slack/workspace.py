@@ -12,6 +12,7 @@ from bot.inbox import Inbox
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.hearing import Hearing
+from bot.reviewing import Reviews
 from bot.storage import conversations
 from bot.versions import Serving
 
@@ -72,8 +73,10 @@ class Workspace:
     @property
     def administration(self) -> Administration:
         """What admin commands work on."""
-        serving = Serving(self.assistant.router.catalog.names, self.assistant.retriever.encoder_id)
-        return Administration(self.engine, self.options.sources, serving, self.options.modes)
+        router, options = self.assistant.router, self.options
+        serving = Serving(router.catalog.names, self.assistant.retriever.encoder_id)
+        reviews = Reviews(self.engine, router.catalog, router.min_confidence)
+        return Administration(self.engine, options.sources, serving, options.modes, reviews)
 
     async def read_modes(self) -> None:
         """Take over what admins have set, in any process."""

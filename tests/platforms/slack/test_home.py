@@ -26,7 +26,10 @@ FAQ = """# Refunds and returns
 
 A refund takes 14 days.
 """
-BUTTONS = {"admin:reindex", "admin:retrain", "admin:status", "admin:versions", "admin:gaps"}
+BUTTONS = {
+    "admin:reindex", "admin:retrain", "admin:status", "admin:versions", "admin:gaps",
+    "admin:review",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -137,9 +140,11 @@ async def test_a_forged_press_does_nothing_and_is_audited(
     for button in sorted(BUTTONS):
         await office.press(BOB, button)
     await office.press(ADA, "admin:rollback 1 --force", team="T99OTHER")
-    await until(lambda: len(office.slack.of("views.update")) == 6)
+    await until(lambda: len(office.slack.of("views.update")) == len(BUTTONS) + 1)
     assert await jobs.active(engine) == []
-    assert [call.is_allowed for call in await audit.newest(engine, 9)] == [False] * 6
+    assert [call.is_allowed for call in await audit.newest(engine, 9)] == [False] * (
+        len(BUTTONS) + 1
+    )
     for call in office.slack.of("views.update"):
         assert "Only admins may do that" in " ".join(texts(call["view"]))
 
