@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
@@ -43,7 +43,7 @@ Settle = Callable[[], Awaitable[None]]
 class Ended:
     """How a question ended, as the inbox calls it, and the id of the message with the answer."""
 
-    state: str
+    state: Literal["answered", "ignored", "withdrawn", "undeliverable"]
     reply: str | None = None
 
 
