@@ -51,6 +51,11 @@ def sqlalchemy_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
+def url_of(engine: AsyncEngine) -> str:
+    """The libpq URL of a pool's database, with its password."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def open_engine(url: str, pool_size: int = 5) -> AsyncEngine:
     """A pool on the libpq `url`; connects at first use, prepares every statement."""
     engine = create_async_engine(
