@@ -215,8 +215,7 @@ def decide(found: Cases, trust: dict[str, float]) -> list[tuple[Case, Example]]:
             decided.append((case, example))
         else:
             for intent, people in case.denials.items():
-                weight = _weight(people, trust)
-                if weight:
+                if weight := min(1.0, _weight(people, trust)):
                     decided.append((case, _example(case, intent, Origin.EXCLUDED, weight)))
     return decided
 
