@@ -104,6 +104,7 @@ async def forget_vanished(engine: AsyncEngine, version: int) -> int:
     """
     async with engine.begin() as connection:
         await forgetting.take_lock(connection)
+        await forgetting.unsee(connection, version)
         content = await forgetting.snapshot(connection, version)
         if content is None:
             return 0

@@ -93,6 +93,15 @@ GONE_TURNS = text(
     " WHERE NOT EXISTS (SELECT FROM turns WHERE turns.id = id.id)"
 )
 RATERS = text("SELECT DISTINCT platform || ':' || person FROM ratings WHERE turn_id = ANY(:turns)")
+UNSEE = text(
+    "DELETE FROM version_people AS seen WHERE version_id = :version"
+    " AND NOT EXISTS (SELECT FROM turns"
+    "  WHERE turns.platform = seen.platform AND turns.person = seen.person)"
+    " AND NOT EXISTS (SELECT FROM ratings"
+    "  WHERE ratings.platform = seen.platform AND ratings.person = seen.person)"
+    " AND NOT EXISTS (SELECT FROM settled"
+    "  WHERE asker_platform = seen.platform AND asker = seen.person)"
+)
 SETTLED_TEXTS = text("SELECT text FROM settled")
 
 
@@ -173,6 +182,11 @@ async def mark(connection: AsyncConnection, counts: Mapping[int, int]) -> None:
     rows = [{"version": version, "count": count} for version, count in counts.items()]
     if rows:
         await connection.execute(MARK, rows)
+
+
+async def unsee(connection: AsyncConnection, version: int) -> None:
+    """Have a version not name people of whom nothing is stored any more."""
+    await connection.execute(UNSEE, {"version": version})
 
 
 async def gone_turns(connection: AsyncConnection, turns: list[int]) -> set[int]:
