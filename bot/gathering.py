@@ -17,6 +17,7 @@ from bot.intents.labelling import DISCORD, Gathered, Refusal, Rules, refusal_of,
 from bot.intents.masking import masked
 from bot.intents.merging import Case, Cases, Firm, Seen, Side
 from bot.intents.trust import Verdict
+from bot.intents.wording import Plain, accomplices
 from bot.rag import followup
 from bot.storage import classifiers, examples
 from bot.storage.examples import Fact, SettledText
@@ -98,8 +99,10 @@ async def gather(app: App) -> Gathered:
     found = merging.cases_of(firm, said, groups)
     merging.hold_caps(found, rules, seen, len(firm))
     merging.hold_quorum(found, rules.quorum)
-    judged = await _judged_by(app, found, firm, vectors)
-    trusted = await asyncio.to_thread(_trust, found, firm, judged)
+    plain = wording.plain(found.cases, [each.text for each in firm])
+    judged = vectors.copy()
+    judged[list(plain)] = await app.encoder.encode([each.text for each in plain.values()])
+    trusted = await asyncio.to_thread(_trust, found, firm, judged, plain)
     decided = merging.decide(found, trusted.people)
     decided, review = _quarantined(app.catalog, decided, firm, judged, trusted)
     found.refused[Refusal.QUARANTINED] += sum(each.why == "quarantined" for each in review)
@@ -167,17 +170,9 @@ async def _encoded(app: App, texts: Sequence[str]) -> Vectors:
     return (await app.encoder.encode(distinct))[[row_of[text] for text in texts]]
 
 
-async def _judged_by(app: App, found: Cases, firm: Sequence[Firm], vectors: Vectors) -> Vectors:
-    """The vectors by which cases are judged: of those with words that only corrections use,
-    without them. With 20 such rows of 20 people on BANKING77 a word no longer carries questions."""
-    plain = wording.plain(found.cases, [each.text for each in firm])
-    judged = vectors.copy()
-    if plain:
-        judged[list(plain)] = await app.encoder.encode(list(plain.values()))
-    return judged
-
-
-def _trust(found: Cases, firm: Sequence[Firm], vectors: Vectors) -> Trusted:
+def _trust(
+    found: Cases, firm: Sequence[Firm], vectors: Vectors, plain: dict[int, Plain]
+) -> Trusted:
     rows = [*range(len(firm)), *(case.row for case in found.cases)]
     labelled: list[trust.Labels] = [
         {each.intent: frozenset()} if each.intent is not None else {} for each in firm
@@ -194,6 +189,7 @@ def _trust(found: Cases, firm: Sequence[Firm], vectors: Vectors) -> Trusted:
             of_person[each.fact.rater].append(given)
             of_intent[case.row, each.intent].add(given)
     contradicted = {key for key, given in of_intent.items() if given == {Verdict.CONTRADICTED}}
+    contradicted |= accomplices(plain, of_intent, contradicted)
     return Trusted(trust.trust(of_person), frozenset(contradicted))
 
 

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from bot.encoder import Vectors
 
-VOICES = 10
+# As many as every intent of a catalog has utterances at least: where nobody else has rated yet,
+# these can contradict.
+VOICES = 5
 # So many questions are looked at, as those whose people have spoken are left out.
-LOOKED_AT = 60
+LOOKED_AT = 40
 # The share of the voices that must agree on another intent to contradict a label.
 CLEAR = 0.8
 # People start with so many agreements to their credit; whom most contradict counts for nothing.

@@ -6,17 +6,28 @@ they are like what they really ask.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 
 from bot.intents.dataset import Origin
 from bot.intents.merging import Case
 
 WORD = re.compile(r"\w+")
+# So many questions with the same such word and the same intent are no chance.
+SEVERAL = 3
 
 
-def plain(cases: Iterable[Case], team: Iterable[str]) -> dict[int, str]:
-    """By their rows, the texts of corrected and denied cases that have such words, without these.
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A case's text without its rare words, and these."""
+
+    text: str
+    rare: frozenset[str]
+
+
+def plain(cases: Iterable[Case], team: Iterable[str]) -> dict[int, Plain]:
+    """By their rows, the corrected and denied cases that have such words, without these.
 
     A word is left out that stands in more of these cases than of the `team`'s texts and of the
     questions that were confirmed alone. Where nothing would be left, the text stays whole.
@@ -31,16 +42,33 @@ def plain(cases: Iterable[Case], team: Iterable[str]) -> dict[int, str]:
         (usual if is_confirmed else unusual).update(_words(case.statements[0].text))
         if not is_confirmed:
             doubted.append(case)
-    rare = {word for word, count in unusual.items() if count > usual[word]}
+    rare = frozenset(word for word, count in unusual.items() if count > usual[word])
     found = {}
     for case in doubted:
         text = case.statements[0].text
-        if rare & _words(text):
+        if own := rare & _words(text):
             kept = WORD.sub(lambda word: "" if word[0].lower() in rare else word[0], text)
-            if _words(kept):
-                found[case.row] = " ".join(kept.split())
+            found[case.row] = Plain(" ".join(kept.split()) if _words(kept) else text, own)
     return found
 
 
-def _words(text: str) -> set[str]:
-    return {word.lower() for word in WORD.findall(text)}
+def accomplices(
+    plain: dict[int, Plain], intents: Iterable[tuple[int, str]], contradicted: Set[tuple[int, str]]
+) -> set[tuple[int, str]]:
+    """What shares a rare word and its intent with others of which half are contradicted.
+
+    `intents` are the rows with the intents that people gave them.
+    """
+    together: dict[tuple[str, str], set[tuple[int, str]]] = defaultdict(set)
+    for row, intent in intents:
+        for word in plain[row].rare if row in plain else ():
+            together[word, intent].add((row, intent))
+    found: set[tuple[int, str]] = set()
+    for keys in together.values():
+        if len(keys) >= SEVERAL and 2 * len(keys & contradicted) >= len(keys):
+            found |= keys
+    return found
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset({word.lower() for word in WORD.findall(text)})
