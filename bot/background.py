@@ -54,7 +54,7 @@ async def worker_beside(settings: Settings) -> AsyncIterator[None]:
 async def train_first(app: App, say: Say) -> None:
     """Have a classifier trained where there is none that can be used."""
     if await app.live.current() is None:
-        await jobs.request(app.engine, "retrain", "", "start")
+        await jobs.request(app.engine, "retrain", "", "start", {jobs.ASKED})
         say(
             f"Messages are not told apart yet: {app.live.problem}. One is being trained in the "
             "background; meanwhile every message goes to the documents."
@@ -69,7 +69,7 @@ async def retrain(settings: Settings, requested_by: str, show: Show, say: Say) -
     """
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings, say))
-        asked = await jobs.request(engine, "retrain", "", requested_by)
+        asked = await jobs.request(engine, "retrain", "", requested_by, {jobs.ASKED})
         if not asked.is_new:
             doing = "runs" if asked.state == "running" else "waits to run"
             say(f"A retraining {doing} already, as job {asked.job_id}; this follows it.")

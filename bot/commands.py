@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import overviews, reviewing, versions
+from bot import forgetting, overviews, reviewing, versions
 from bot.errors import CommandError, SupportbotError
 from bot.intents.registry import POLL_SECONDS
 from bot.messages import Person
@@ -239,6 +239,23 @@ async def review(request: Request) -> Done:
     return Done(reviewing.as_markdown(page), page=page)
 
 
+async def forget(request: Request) -> Done:
+    """Forget a person."""
+    return Done(str(await forgetting.forget(request.engine, _person(request))))
+
+
+async def bar(request: Request) -> Done:
+    """Leave a person out of learning; without one, who is left out."""
+    if not request.arguments:
+        return Done(await overviews.barred_overview(request.engine))
+    return Done(await forgetting.bar(request.engine, _person(request), request.caller.name))
+
+
+async def unbar(request: Request) -> Done:
+    """Learn from a person again."""
+    return Done(await forgetting.unbar(request.engine, _person(request)))
+
+
 async def explain(request: Request) -> Done:
     """The commands that the caller may use."""
     shown = [each for each in COMMANDS.values() if request.caller.is_admin or each.is_for_everyone]
@@ -250,7 +267,8 @@ async def explain(request: Request) -> Done:
 
 async def _ask_for(request: Request, kind: str, key: str) -> tuple[int, str]:
     """The id of the job that does it, and a sentence that names it."""
-    asked = await jobs.request(request.engine, kind, key, request.caller.name)
+    switches = {jobs.ASKED} if kind == "retrain" else set()
+    asked = await jobs.request(request.engine, kind, key, request.caller.name, switches)
     what = f"The source **{literal(key)}**" if key else "The classifier"
     verb = "reindexed" if kind == "reindex" else "retrained"
     if asked.is_new:
@@ -264,6 +282,10 @@ async def _with_worker(request: Request, asked: Collection[tuple[int, str]]) -> 
     if not await jobs.is_worked(request.engine):
         sentences.append(overviews.NO_WORKER)
     return Done("\n\n".join(sentences), tuple(dict.fromkeys(job_id for job_id, _ in asked)))
+
+
+def _person(request: Request) -> Person:
+    return forgetting.person_of(request.arguments, request.caller.platform)
 
 
 def _clean(words: str) -> str:
@@ -295,5 +317,8 @@ COMMANDS = {
     ),
     "gaps": Command(list_gaps, "gaps", "what people asked and the documents did not answer well"),
     "review": Command(review, "review", "settle what questions were about, one after the other"),
+    "forget": Command(forget, "forget [person]", "delete all that is stored of a person"),
+    "bar": Command(bar, "bar [person]", "no longer learn from a person, or list who is barred"),
+    "unbar": Command(unbar, "unbar [person]", "learn from a person again"),
     "help": Command(explain, "help", "this list", is_for_everyone=True),
 }  # one line for each command

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import job_reports, versions
-from bot.storage import activity, classifiers, documents, gaps, jobs, runs
+from bot.storage import activity, classifiers, documents, examples, gaps, jobs, runs
 from bot.storage.classifiers import Version
 from bot.storage.documents import SourceSize
 from bot.storage.gaps import Gap
@@ -110,6 +110,19 @@ async def gaps_overview(engine: AsyncEngine) -> str:
             *(f"{number}. {_gap_line(gap)}" for number, gap in enumerate(found, start=1)),
         ]
     )
+
+
+async def barred_overview(engine: AsyncEngine) -> str:
+    """The people whose questions and ratings are not learnt from."""
+    barred = await examples.barred(engine)
+    if not barred:
+        return "Nobody is barred: everybody's ratings are learnt from."
+    lines = [
+        f"- {literal(each.person.platform)}:{literal(each.person.id)}, by "
+        f"{literal(each.barred_by)} {ago(each.barred_at)}"
+        for each in barred
+    ]
+    return "\n".join(["Nothing is learnt from:", "", *lines])
 
 
 def _gap_line(gap: Gap) -> str:

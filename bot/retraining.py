@@ -1,11 +1,10 @@
 """`python -m bot.retraining`: train a classifier, judge it beside the live one, promote the better.
 
 Runs in a process of its own, as training needs torch and every processor for minutes; it speaks as
-`bot.child` says.
+`bot.child` says. With --asked it trains even where the schedule would wait.
 """
 
 import asyncio
-import json
 import logging
 import os
 import shutil
@@ -26,24 +25,28 @@ from bot.app import App, open_app
 from bot.child import end_with_parent, report, report_failure, report_result
 from bot.encoder import Encoder
 from bot.errors import SupportbotError, TrainingError
-from bot.intents import registry
-from bot.intents.dataset import Example, Split, examples_of, names_of, split
+from bot.forgetting import forget_vanished
+from bot.gathering import gather, live_snapshot
+from bot.intents import registry, snapshot
+from bot.intents.dataset import Example, Origin, Split, names_of
 from bot.intents.evaluation import Metrics, measure, refusal
 from bot.intents.model import read_model
 from bot.settings import load_settings
-from bot.storage import classifiers
+from bot.storage import classifiers, examples, reviews
 
 Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
 SCRATCH = ".retraining-"
+ASKED = "--asked"
 
 log = logging.getLogger(__name__)
 
 
-async def retrain(app: App, tell: Tell) -> dict[str, Any]:
-    """Train on the catalog; store the version and promote it, or say why not.
+async def retrain(app: App, tell: Tell, *, is_asked: bool = True) -> dict[str, Any]:
+    """Train on the catalog and what people rated; store the version and promote it, or say why not.
 
-    Where the same data was learnt from in the same way before, nothing is trained.
+    Where the same data was learnt from in the same way before, nothing is trained; nor, unless a
+    person asked for it, where little has changed.
 
     Raises:
         SupportbotError: there is too little to train on, or a file cannot be used.
@@ -54,13 +57,19 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
         raise ModuleNotFoundError(name="matplotlib")
     started = time.monotonic()
     names = app.catalog.names
-    data = split(examples_of(app.catalog))
+    tell(0.0, "gathering examples")
+    gathered = await gather(app)
+    await reviews.note(app.engine, gathered.to_review)
+    data = gathered.split
     training = (*data.training, *names_of(app.catalog))
     settings = app.settings.intents
     plan = Plan(settings.model, settings.keep_in_scope)
-    snapshot = _snapshot(Split(training, data.test), plan, app.encoder.manifest.fingerprint)
+    manner = asdict(plan) | {"encoder": app.encoder.manifest.fingerprint}
+    content = snapshot.write(manner, Split(training, data.test), gathered.outside)
     live = await classifiers.live_id(app.engine)
-    if skipped := await _same(app, live, snapshot):
+    if skipped := await _same(app, live, content):
+        return skipped
+    if not is_asked and (skipped := await _idle(app, live, gathered.new, snapshot.read(content))):
         return skipped
     for leftover in app.settings.data_directory.glob(f"{SCRATCH}*"):  # of one that was killed
         shutil.rmtree(leftover, ignore_errors=True)
@@ -72,16 +81,20 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
         live_metrics = await _judge_live(app, live, data.test)
         figures = {
             "examples": len(training),
+            "new": gathered.new,
+            "refused": gathered.refused,
             "seconds": round(time.monotonic() - started, 1),
             "trained": asdict(trained),
             "test": asdict(metrics),
             "live_test": asdict(live_metrics) if live_metrics else None,
         }
-        (folder / classifiers.SNAPSHOT).write_bytes(snapshot)
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        files[classifiers.SNAPSHOT] = content  # never on disk, where forgetting would not reach it
         version = await classifiers.add(
             app.engine, classifiers.NewVersion(app.encoder_id, live, names, figures, files)
         )
+    await examples.note_people(app.engine, version, gathered.people)
+    await forget_vanished(app.engine, version)
     reason = await _decide(app.engine, version, live, refusal(metrics, live_metrics))
     await _keep_picture(app.engine, version, reason, metrics, live_metrics)
     await classifiers.forget_files(app.engine)
@@ -112,10 +125,10 @@ async def _keep_picture(
         await classifiers.keep_picture(engine, version, picture)
 
 
-async def _same(app: App, live: int | None, snapshot: bytes) -> dict[str, Any] | None:
+async def _same(app: App, live: int | None, content: bytes) -> dict[str, Any] | None:
     """What is said where this training would give a version again that was settled: the live one,
     one refused beside it, or one that somebody took back, which only a hand makes live again."""
-    for version in await classifiers.trained_with(app.engine, sha256(snapshot).digest()):
+    for version in await classifiers.trained_with(app.engine, sha256(content).digest()):
         said = f"Nothing has changed since version {version.id} was trained"
         if version.rolled_back_at is not None:
             said += (
@@ -128,6 +141,27 @@ async def _same(app: App, live: int | None, snapshot: bytes) -> dict[str, Any] |
             continue
         return {"version": version.id, "is_live": version.id == live, "skipped": f"{said}."}
     return None
+
+
+async def _idle(
+    app: App, live: int | None, new: int, found: snapshot.Snapshot
+) -> dict[str, Any] | None:
+    """What is said where a schedule has too little to train on; None where it should train."""
+    before = await live_snapshot(app)
+    minimum = app.settings.learning.minimum_new
+    if live is None or before is None or new >= minimum:
+        return None
+    by_team = (Origin.CATALOG, Origin.NAME)
+    if before.of(*by_team) != found.of(*by_team) or before.plan != found.plan:
+        return None
+    if await examples.forgotten_examples(app.engine, live):
+        return None
+    what = "example is" if new == 1 else "examples are"
+    said = (
+        f"{new} {what} new since version {live} was trained; the schedule waits for {minimum} "
+        "(minimum_new below [learning]). To train at once, ask for a retraining."
+    )
+    return {"version": live, "is_live": True, "skipped": said}
 
 
 async def _judge_live(app: App, live: int | None, test: Sequence[Example]) -> Metrics | None:
@@ -156,14 +190,6 @@ async def _judge(encoder: Encoder, folder: Path, test: Sequence[Example]) -> Met
     return measure(model.blend.probabilities(views), is_in_scope, labels, model.names)
 
 
-def _snapshot(data: Split, plan: Any, fingerprint: str) -> bytes:
-    """What is trained on and tested with, and how: JSON, an example a line."""
-    lines: list[dict[str, Any]] = [asdict(plan) | {"encoder": fingerprint}]
-    for part, examples in (("training", data.training), ("test", data.test)):
-        lines += [{"part": part} | asdict(example) for example in examples]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-
-
 class Telling:
     """Progress, at most once a second, with the time left."""
 
@@ -190,7 +216,7 @@ def main() -> None:
 
     async def work() -> dict[str, Any]:
         async with open_app(load_settings()) as app:
-            return await retrain(app, Telling())
+            return await retrain(app, Telling(), is_asked=ASKED in sys.argv[1:])
 
     try:
         report_result(asyncio.run(work()))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StrictFloat, StrictInt, ValidationInfo
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, ValidationInfo
 
 from bot.cron import read_cron
 from bot.messages import EVERYONE
@@ -181,6 +181,25 @@ class RetrainingSettings(Section):
     schedule: Schedule = Field(default="30 3 * * *", description=CRON)
 
 
+class LearningSettings(Section):
+    """How far ratings are learnt from: nobody alone teaches the classifier what is wrong."""
+
+    minimum_new: StrictInt = Field(
+        default=20, ge=0, le=100_000, description="a whole number from 0 to 100000"
+    )
+    ratings_per_day: StrictInt = Field(
+        default=10, ge=1, le=10_000, description="a whole number from 1 to 10000"
+    )
+    share_per_person: StrictFloat = Field(
+        default=0.02, ge=0, le=1, description="a number from 0 to 1"
+    )
+    new_per_intent: StrictInt = Field(
+        default=5, ge=1, le=10_000, description="a whole number from 1 to 10000"
+    )
+    quorum: StrictInt = Field(default=3, ge=1, le=100, description="a whole number from 1 to 100")
+    train_on_discord_messages: StrictBool = Field(default=False, description="true or false")
+
+
 class SourceSettings(Section):
     """A folder of documents. Without `include` every kind of file that can be read is taken."""
 
@@ -259,6 +278,9 @@ class FileSettings(Section):
     )
     retraining: RetrainingSettings = Field(
         default_factory=RetrainingSettings, description="its keys below a line [retraining]"
+    )
+    learning: LearningSettings = Field(
+        default_factory=LearningSettings, description="its keys below a line [learning]"
     )
     questions: QuestionSettings = Field(
         default_factory=QuestionSettings, description="its keys below a line [questions]"

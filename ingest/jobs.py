@@ -32,9 +32,9 @@ Commands = Callable[[str, str, frozenset[str]], list[str]]
 
 def command_of(kind: str, key: str, switches: frozenset[str]) -> list[str]:
     """The command line that does the work."""
-    if kind == "retrain":
-        return [sys.executable, "-m", "bot.retraining"]
     options = [f"--{switch.replace('_', '-')}" for switch in sorted(switches)]
+    if kind == "retrain":
+        return [sys.executable, "-m", "bot.retraining", *options]
     return [sys.executable, "-m", "ingest", "--as-job", *options, "--", key]
 
 

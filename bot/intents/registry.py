@@ -27,9 +27,11 @@ log = logging.getLogger(__name__)
 async def fetch(engine: AsyncEngine, version: int, cache: Path) -> Path:
     """The folder with a version's files: on disk already, else from the database.
 
-    Every file is checked against the SHA-256 it was stored with before it is opened.
+    Every file is checked against the SHA-256 it was stored with before it is opened. What it was
+    trained with is left where it is: serving needs none of it, and forgetting must reach all of it.
     """
     hashes = await classifiers.file_hashes(engine, version)
+    hashes.pop(classifiers.SNAPSHOT, None)
     folder = cache / str(version)
     if folder.is_dir() and await asyncio.to_thread(_holds, folder, hashes):
         return folder

@@ -17,6 +17,8 @@ QUEUE = "background"
 REPEATED_BEHIND_RUNNING = frozenset({"reindex"})
 # procrastinate's words for states, in ours where they differ.
 STATES = {"todo": "waiting", "doing": "running", "aborted": "superseded"}
+# The switch of work that a person asked for: it is done also where a schedule would rather wait.
+ASKED = "asked"
 FOLLOW_SECONDS = 0.5
 KEPT_DAYS = 90
 
