@@ -12,32 +12,24 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from bot.app import App, open_app
+from bot.candidates import SCRATCH, Candidate, Tell, put_forward
 from bot.child import end_with_parent, report, report_failure, report_result
-from bot.encoder import Encoder
 from bot.errors import SupportbotError, TrainingError
-from bot.intents import registry
-from bot.intents.dataset import Example, Split, examples_of, names_of, split
-from bot.intents.evaluation import Metrics, measure, refusal
-from bot.intents.model import read_model
+from bot.intents.dataset import Split
+from bot.intents.labelling import of_catalog
+from bot.limits import Limits, keep_within
 from bot.settings import load_settings
 from bot.storage import classifiers
 
-Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
-SCRATCH = ".retraining-"
-
-log = logging.getLogger(__name__)
 
 
 async def retrain(app: App, tell: Tell) -> dict[str, Any]:
@@ -53,12 +45,10 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
     if find_spec("matplotlib") is None:  # told now, not after minutes of training
         raise ModuleNotFoundError(name="matplotlib")
     started = time.monotonic()
-    names = app.catalog.names
-    data = split(examples_of(app.catalog))
-    training = (*data.training, *names_of(app.catalog))
-    settings = app.settings.intents
+    gathered = of_catalog(app.catalog)
+    data, settings = gathered.split, app.settings.intents
     plan = Plan(settings.model, settings.keep_in_scope)
-    snapshot = _snapshot(Split(training, data.test), plan, app.encoder.manifest.fingerprint)
+    snapshot = _snapshot(data, plan, app.encoder.manifest.fingerprint)
     live = await classifiers.live_id(app.engine)
     if skipped := await _same(app, live, snapshot):
         return skipped
@@ -66,50 +56,16 @@ async def retrain(app: App, tell: Tell) -> dict[str, Any]:
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=app.settings.data_directory) as scratch:
         folder = Path(scratch) / "version"
-        trained = await train(training, names, app.encoder, plan, folder, tell)
-        tell(0.99, "judging it beside the live version")
-        metrics = await _judge(app.encoder, folder, data.test)
-        live_metrics = await _judge_live(app, live, data.test)
+        trained = await train(data.training, app.catalog.names, app.encoder, plan, folder, tell)
+        (folder / classifiers.SNAPSHOT).write_bytes(snapshot)
         figures = {
-            "examples": len(training),
+            "examples": len(data.training),
+            "origins": Counter(example.origin for example in data.training),
             "seconds": round(time.monotonic() - started, 1),
             "trained": asdict(trained),
-            "test": asdict(metrics),
-            "live_test": asdict(live_metrics) if live_metrics else None,
         }
-        (folder / classifiers.SNAPSHOT).write_bytes(snapshot)
-        files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-        version = await classifiers.add(
-            app.engine, classifiers.NewVersion(app.encoder_id, live, names, figures, files)
-        )
-    reason = await _decide(app.engine, version, live, refusal(metrics, live_metrics))
-    await _keep_picture(app.engine, version, reason, metrics, live_metrics)
-    await classifiers.forget_files(app.engine)
-    return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
-
-
-async def _decide(engine: AsyncEngine, version: int, live: int | None, reason: str) -> str:
-    """Promote the version, or refuse it for a reason; why it was not promoted."""
-    if not reason and not await classifiers.promote(engine, version, instead_of=live):
-        reason = "Another version went live meanwhile; the next retraining compares with that one."
-    if reason:
-        await classifiers.refuse(engine, version, reason)
-    return reason
-
-
-async def _keep_picture(
-    engine: AsyncEngine, version: int, reason: str, metrics: Metrics, live: Metrics | None
-) -> None:
-    """Draw what the training showed; the version is decided on, with or without its picture."""
-    from bot.intents.report import draw
-
-    decision = f"It stays out. {reason}" if reason else "It is live."
-    try:
-        picture = draw(version, decision, metrics, live)
-    except (OSError, RuntimeError, ValueError) as error:
-        log.warning("Version %s has no picture, as it cannot be drawn: %s", version, error)
-    else:
-        await classifiers.keep_picture(engine, version, picture)
+        candidate = Candidate(folder, live, gathered, "retraining", figures)
+        return await put_forward(app, candidate, tell)
 
 
 async def _same(app: App, live: int | None, snapshot: bytes) -> dict[str, Any] | None:
@@ -128,32 +84,6 @@ async def _same(app: App, live: int | None, snapshot: bytes) -> dict[str, Any] |
             continue
         return {"version": version.id, "is_live": version.id == live, "skipped": f"{said}."}
     return None
-
-
-async def _judge_live(app: App, live: int | None, test: Sequence[Example]) -> Metrics | None:
-    """How the live version does on the test, if it knows the same intents."""
-    found = await classifiers.find(app.engine, live) if live is not None else None
-    if found is None or set(found.intents) != set(app.catalog.names):
-        return None
-    cache = app.settings.data_directory / "classifiers"
-    folder = await registry.fetch(app.engine, found.id, cache)
-    if read_model(folder).fingerprint != app.encoder.manifest.fingerprint:
-        return None
-    return await _judge(app.encoder, folder, test)
-
-
-async def _judge(encoder: Encoder, folder: Path, test: Sequence[Example]) -> Metrics:
-    """The metrics of a version as it serves."""
-    model, tuned = read_model(folder), Encoder(folder)
-    try:
-        texts = [example.text for example in test]
-        views = model.scorer.views(await encoder.encode(texts), await tuned.encode(texts))
-    finally:
-        tuned.close()
-    order = {name: number for number, name in enumerate(model.names)}
-    labels = np.array([order[example.intent] for example in test])
-    is_in_scope = views.nearness >= model.blend.threshold
-    return measure(model.blend.probabilities(views), is_in_scope, labels, model.names)
 
 
 def _snapshot(data: Split, plan: Any, fingerprint: str) -> bytes:
@@ -189,7 +119,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     async def work() -> dict[str, Any]:
-        async with open_app(load_settings()) as app:
+        settings = load_settings()
+        keep_within(Limits(settings.retraining.threads, settings.retraining.memory_mb))
+        async with open_app(settings) as app:
             return await retrain(app, Telling())
 
     try:
