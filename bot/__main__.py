@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from bot import database_commands, version_commands
+from bot import database_commands, exchange_commands, version_commands
 from bot.errors import SupportbotError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(version_commands.cli)
+cli.add_typer(exchange_commands.cli)
 cli.add_typer(database_commands.cli, name="db")
 notices = Console(stderr=True, highlight=False)
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App
 from bot.intents import registry
-from bot.intents.judging import Judgement, Tests, judge
+from bot.intents.judging import Judgement, HeldOut, judge
 from bot.intents.labelling import Gathered
 from bot.intents.model import read_model
 from bot.storage import classifiers
@@ -46,7 +46,7 @@ async def put_forward(app: App, candidate: Candidate, tell: Tell) -> dict[str, A
     started = time.monotonic()
     gathered = candidate.gathered
     tell(0.98, "judging it beside the live version")
-    tests = Tests(gathered.split.test, gathered.outside)
+    tests = HeldOut(gathered.split.test, gathered.outside)
     live = await _live_folder(app, candidate.parent)
     judged = await judge(app.encoder, candidate.folder, live, tests, app.catalog.names)
     figures = {

@@ -31,6 +31,7 @@ ENOUGH = 20
 ENOUGH_TO_BE_PREDICTED = 5
 # Without a live version: of the way from the commonest intent's share to perfect.
 FLOOR = 1 / 3
+SHOWN_PROBLEMS = 4
 
 SETS = {
     Origin.CATALOG: "the catalog's hold-out",
@@ -64,7 +65,10 @@ class Count:
 
 def refusal(counts: Sequence[Count]) -> str:
     """Why a candidate must not go live; empty where it may."""
-    return " ".join(count.problem for count in counts if count.problem)
+    problems = [count.problem for count in counts if count.problem]
+    more = len(problems) - SHOWN_PROBLEMS
+    others = [f"{more} more {'count' if more == 1 else 'counts'} failed."] if more > 0 else []
+    return " ".join([*problems[:SHOWN_PROBLEMS], *others])
 
 
 def decide(

@@ -25,7 +25,7 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class HeldOut:
     """What versions are judged by: examples, and texts that have no intent of the catalog."""
 
     examples: tuple[Example, ...]
@@ -50,7 +50,7 @@ async def judge(
     encoder: Encoder,
     candidate: Path,
     live: Path | None,
-    tests: Tests,
+    tests: HeldOut,
     intents: Sequence[str],
 ) -> Judgement:
     """Compare the version in the folder `candidate` with the one in `live`, on the same tests.
@@ -82,7 +82,7 @@ async def judge(
     )
 
 
-async def predictions(folder: Path, vectors: Vectors, tests: Tests) -> Predictions:
+async def predictions(folder: Path, vectors: Vectors, tests: HeldOut) -> Predictions:
     """What the version in a folder makes of the tests; `vectors` are the retrieval encoder's, of
     the examples and then of the texts outside.
 
