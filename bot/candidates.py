@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App
 from bot.intents import registry
-from bot.intents.judging import Judgement, HeldOut, judge
+from bot.intents.judging import HeldOut, Judgement, judge
 from bot.intents.labelling import Gathered
 from bot.intents.model import read_model
 from bot.storage import classifiers

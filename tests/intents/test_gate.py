@@ -17,7 +17,7 @@ from bot.intents.catalog import load_catalog
 from bot.intents.dataset import Example, Origin, examples_of, names_of, split
 from bot.intents.fitting import fit_blend, fit_head
 from bot.intents.gate import Cases, Count, decide, refusal
-from bot.intents.judging import Judgement, HeldOut, judge
+from bot.intents.judging import HeldOut, Judgement, judge
 from bot.intents.model import ARRAYS, Model, read_model, write_model
 from bot.intents.scoring import Bank, Scorer
 from tests.intents.predicted import predicted_as
@@ -195,7 +195,8 @@ async def test_a_sabotaged_candidate_is_refused_by_the_count_that_failed(
 ) -> None:
     live = bench.version("live", np.arange(len(bench.labels)))
     judged = await bench.judged(sabotage(bench), live)
-    assert SABOTAGED[sabotage] in judged.refusal
+    assert judged.refusal
+    assert SABOTAGED[sabotage] in " ".join(count.problem for count in judged.counts)
     assert judged.live_metrics is not None
 
 
