@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from bot import database_commands, people_commands, review_commands, version_commands
+from bot import (
+    database_commands,
+    exchange_commands,
+    people_commands,
+    review_commands,
+    version_commands,
+)
 from bot.errors import SupportbotError
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ cli = typer.Typer(
 cli.add_typer(version_commands.cli)
 cli.add_typer(review_commands.cli)
 cli.add_typer(people_commands.cli)
+cli.add_typer(exchange_commands.cli)
 cli.add_typer(database_commands.cli, name="db")
 notices = Console(stderr=True, highlight=False)
 

@@ -207,18 +207,30 @@ async def list_versions(request: Request) -> Done:
 
 async def rollback(request: Request) -> Done:
     """Make an earlier classifier version live again."""
+    return await _make_live(request, "rollback", is_rollback=True)
+
+
+async def promote(request: Request) -> Done:
+    """Make a version live, even one that the gate refused."""
+    if not set(request.arguments.split()) - {FORCE}:
+        raise CommandError("Say which version, such as `promote 7 --force`. `versions` lists them.")
+    return await _make_live(request, "promote", is_rollback=False)
+
+
+async def _make_live(request: Request, name: str, *, is_rollback: bool) -> Done:
     words = request.arguments.split()
     is_forced = FORCE in words
     numbers = [word for word in words if word != FORCE]
     if len(numbers) > 1 or not all(word.isdecimal() and len(word) <= 9 for word in numbers):
         raise CommandError(
-            "Say the number of a version, such as `rollback 7`, or none for the one before the "
-            "live one. `versions` lists them."
+            f"Say the number of a version, such as `{name} 7`"
+            f"{', or none for the one before the live one' if is_rollback else ''}. `versions` "
+            "lists them."
         )
     version = int(numbers[0]) if numbers else None
     done = await versions.roll_back(
         request.engine, request.administration.serving, request.caller.name, version,
-        is_forced=is_forced,
+        is_forced=is_forced, is_rollback=is_rollback,
     )  # fmt: skip
     instead = f" instead of version {done.former_id}" if done.former_id is not None else ""
     return Done(
@@ -314,6 +326,9 @@ COMMANDS = {
     "versions": Command(list_versions, "versions", "the trained classifier versions"),
     "rollback": Command(
         rollback, "rollback [version]", "make an earlier classifier version live again"
+    ),
+    "promote": Command(
+        promote, "promote version [--force]", "make a version live, with --force a refused one too"
     ),
     "gaps": Command(list_gaps, "gaps", "what people asked and the documents did not answer well"),
     "review": Command(review, "review", "settle what questions were about, one after the other"),

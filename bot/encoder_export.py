@@ -10,6 +10,7 @@ import logging
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -59,7 +60,7 @@ def export_network(network: Any, tokenizer: Any, how: Export, target: Path) -> N
         precision=how.precision,
         dimension=int(network.config.hidden_size),
         max_tokens=how.max_tokens,
-        fingerprint=_fingerprint(network, f"{how.pooling} {how.max_tokens} {how.precision}"),
+        fingerprint=fingerprint_of(network, how),
         files={name: sha256_of(target / name) for name in ("model.onnx", "tokenizer.json")},
     )
     (target / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
@@ -119,10 +120,30 @@ def load_network(model: str) -> Any:
         ) from error
 
 
-def _fingerprint(network: Any, settings: str) -> str:
+def network_of(config: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
+    """The network that a config describes, with these weights, numpy arrays by name.
+
+    Nothing is fetched and no code of others is run: the kind must be one of transformers' own.
+
+    Raises:
+        ValueError, RuntimeError: the config is none, or the weights are not exactly its.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    network = AutoModel.from_config(
+        AutoConfig.for_model(**config), attn_implementation="eager", trust_remote_code=False
+    )
+    network.load_state_dict(
+        {name: torch.from_numpy(array) for name, array in weights.items()}, strict=True
+    )
+    return network.eval()
+
+
+def fingerprint_of(network: Any, how: Export) -> str:
     """Names the vector space: of the weights and settings, not of the export's bytes, which
     differ from one exporter version to the next."""
-    digest = hashlib.sha256(settings.encode())
+    digest = hashlib.sha256(f"{how.pooling} {how.max_tokens} {how.precision}".encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())

@@ -54,7 +54,9 @@ class Known:
 async def live_snapshot(app: App) -> snapshot.Snapshot | None:
     """What the live version learnt from; None where none is live or that is no longer kept."""
     live = await classifiers.live_id(app.engine)
-    hashes = await classifiers.file_hashes(app.engine, live) if live is not None else {}
+    if live is None:
+        return None
+    hashes = await classifiers.file_hashes(app.engine, live, is_whole=True)
     if classifiers.SNAPSHOT not in hashes:
         return None
     content = await classifiers.file_content(app.engine, hashes[classifiers.SNAPSHOT])

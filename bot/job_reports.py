@@ -6,6 +6,7 @@ from typing import Any
 from bot.storage.jobs import Job
 
 SHOWN_INTENTS = 5
+SHOWN_CONFUSIONS = 3
 SHOWN_PROBLEMS = 3
 
 Figures = Mapping[str, Any]
@@ -42,7 +43,9 @@ def retraining_summary(result: Figures) -> str:
     """The gate's decision, the figures, and the intents that changed most."""
     version, test = result["version"], result.get("test")
     if result.get("skipped") or not test:
-        return str(result.get("skipped") or f"Version {version} was trained.")
+        refusal = result.get("refusal")
+        outcome = f"stays out: {refusal}" if refusal else "was trained."
+        return str(result.get("skipped") or f"Version {version} {outcome}")
     before = result.get("live_test")
     figures = (
         f"accuracy {_change(test, before, 'accuracy')}, macro F1 "
@@ -54,7 +57,7 @@ def retraining_summary(result: Figures) -> str:
         first = f"Version {version} stays out: {result['refusal']} It has {figures}."
     if before is None:
         first += " No version that knows these intents was live to compare it with."
-    return "\n".join([first, *_intents(test, before)])
+    return "\n".join([first, *_besides(result, test, before), *_intents(test, before)])
 
 
 def reindex_summary(result: Figures, seconds: float | None = None) -> str:
@@ -69,6 +72,30 @@ def reindex_summary(result: Figures, seconds: float | None = None) -> str:
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"- … and {len(problems) - SHOWN_PROBLEMS} more")
     return "\n".join(lines)
+
+
+def _besides(result: Figures, test: Figures, before: Figures | None) -> list[str]:
+    """Calibration, scope, the frequent confusions and what it learnt from, where they are known."""
+    told = [
+        f"{name} {_shares(test[key], (before or {}).get(key), digits=1)}"
+        for key, name in (
+            ("calibration_error", "calibration error"),
+            ("kept_in_scope", "kept in scope"),
+            ("refused_outside", "out of scope noticed"),
+        )
+        if test.get(key) is not None
+    ]
+    lines = [f"{', '.join(told)[:1].upper()}{', '.join(told)[1:]}."] if told else []
+    if pairs := (test.get("confusions") or [])[:SHOWN_CONFUSIONS]:
+        taken = ", ".join(f"`{right}` for `{wrong}` {times} ×" for right, wrong, times in pairs)
+        lines.append(f"Most often taken for another: {taken}.")
+    if "examples" in result:
+        new = f", {result['new']} of them new" if result.get("new") else ""
+        lines.append(f"Trained on {result['examples']} examples{new}.")
+    if refused := result.get("refused"):
+        reasons = ", ".join(f"{reason} {count}" for reason, count in refused.items())
+        lines.append(f"Ratings that gave no example: {reasons}.")
+    return ["", *lines] if lines else []
 
 
 def _intents(test: Figures, before: Figures | None) -> list[str]:

@@ -11,35 +11,26 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from bot.app import App, open_app
+from bot.candidates import SCRATCH, Candidate, Tell, put_forward
 from bot.child import end_with_parent, report, report_failure, report_result
-from bot.encoder import Encoder
 from bot.errors import SupportbotError, TrainingError
-from bot.forgetting import forget_vanished
 from bot.gathering import gather, live_snapshot
-from bot.intents import registry, snapshot
-from bot.intents.dataset import Example, Origin, Split, names_of
-from bot.intents.evaluation import Metrics, measure, refusal
-from bot.intents.model import read_model
+from bot.intents import snapshot
+from bot.intents.dataset import Origin, Split, names_of
+from bot.limits import Limits, keep_within
 from bot.settings import load_settings
 from bot.storage import classifiers, examples, reviews
 
-Tell = Callable[[float, str], None]
 TOLD_SECONDS = 1.0
-SCRATCH = ".retraining-"
 ASKED = "--asked"
-
-log = logging.getLogger(__name__)
 
 
 async def retrain(app: App, tell: Tell, *, is_asked: bool = True) -> dict[str, Any]:
@@ -60,12 +51,11 @@ async def retrain(app: App, tell: Tell, *, is_asked: bool = True) -> dict[str, A
     tell(0.0, "gathering examples")
     gathered = await gather(app)
     await reviews.note(app.engine, gathered.to_review)
-    data = gathered.split
-    training = (*data.training, *names_of(app.catalog))
+    training = (*gathered.split.training, *names_of(app.catalog))
     settings = app.settings.intents
     plan = Plan(settings.model, settings.keep_in_scope)
     manner = asdict(plan) | {"encoder": app.encoder.manifest.fingerprint}
-    content = snapshot.write(manner, Split(training, data.test), gathered.outside)
+    content = snapshot.write(manner, Split(training, gathered.split.test), gathered.outside)
     live = await classifiers.live_id(app.engine)
     if skipped := await _same(app, live, content):
         return skipped
@@ -76,53 +66,14 @@ async def retrain(app: App, tell: Tell, *, is_asked: bool = True) -> dict[str, A
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=app.settings.data_directory) as scratch:
         folder = Path(scratch) / "version"
         trained = await train(training, names, app.encoder, plan, folder, tell)
-        tell(0.99, "judging it beside the live version")
-        metrics = await _judge(app.encoder, folder, data.test)
-        live_metrics = await _judge_live(app, live, data.test)
         figures = {
             "examples": len(training),
-            "new": gathered.new,
-            "refused": gathered.refused,
+            "origins": Counter(example.origin for example in training),
             "seconds": round(time.monotonic() - started, 1),
             "trained": asdict(trained),
-            "test": asdict(metrics),
-            "live_test": asdict(live_metrics) if live_metrics else None,
         }
-        files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-        files[classifiers.SNAPSHOT] = content  # never on disk, where forgetting would not reach it
-        version = await classifiers.add(
-            app.engine, classifiers.NewVersion(app.encoder_id, live, names, figures, files)
-        )
-    await examples.note_people(app.engine, version, gathered.people)
-    await forget_vanished(app.engine, version)
-    reason = await _decide(app.engine, version, live, refusal(metrics, live_metrics))
-    await _keep_picture(app.engine, version, reason, metrics, live_metrics)
-    await classifiers.forget_files(app.engine)
-    return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
-
-
-async def _decide(engine: AsyncEngine, version: int, live: int | None, reason: str) -> str:
-    """Promote the version, or refuse it for a reason; why it was not promoted."""
-    if not reason and not await classifiers.promote(engine, version, instead_of=live):
-        reason = "Another version went live meanwhile; the next retraining compares with that one."
-    if reason:
-        await classifiers.refuse(engine, version, reason)
-    return reason
-
-
-async def _keep_picture(
-    engine: AsyncEngine, version: int, reason: str, metrics: Metrics, live: Metrics | None
-) -> None:
-    """Draw what the training showed; the version is decided on, with or without its picture."""
-    from bot.intents.report import draw
-
-    decision = f"It stays out. {reason}" if reason else "It is live."
-    try:
-        picture = draw(version, decision, metrics, live)
-    except (OSError, RuntimeError, ValueError) as error:
-        log.warning("Version %s has no picture, as it cannot be drawn: %s", version, error)
-    else:
-        await classifiers.keep_picture(engine, version, picture)
+        candidate = Candidate(folder, live, gathered, content, "retraining", figures)
+        return await put_forward(app, candidate, tell)
 
 
 async def _same(app: App, live: int | None, content: bytes) -> dict[str, Any] | None:
@@ -164,32 +115,6 @@ async def _idle(
     return {"version": live, "is_live": True, "skipped": said}
 
 
-async def _judge_live(app: App, live: int | None, test: Sequence[Example]) -> Metrics | None:
-    """How the live version does on the test, if it knows the same intents."""
-    found = await classifiers.find(app.engine, live) if live is not None else None
-    if found is None or set(found.intents) != set(app.catalog.names):
-        return None
-    cache = app.settings.data_directory / "classifiers"
-    folder = await registry.fetch(app.engine, found.id, cache)
-    if read_model(folder).fingerprint != app.encoder.manifest.fingerprint:
-        return None
-    return await _judge(app.encoder, folder, test)
-
-
-async def _judge(encoder: Encoder, folder: Path, test: Sequence[Example]) -> Metrics:
-    """The metrics of a version as it serves."""
-    model, tuned = read_model(folder), Encoder(folder)
-    try:
-        texts = [example.text for example in test]
-        views = model.scorer.views(await encoder.encode(texts), await tuned.encode(texts))
-    finally:
-        tuned.close()
-    order = {name: number for number, name in enumerate(model.names)}
-    labels = np.array([order[example.intent] for example in test])
-    is_in_scope = views.nearness >= model.blend.threshold
-    return measure(model.blend.probabilities(views), is_in_scope, labels, model.names)
-
-
 class Telling:
     """Progress, at most once a second, with the time left."""
 
@@ -215,7 +140,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     async def work() -> dict[str, Any]:
-        async with open_app(load_settings()) as app:
+        settings = load_settings()
+        keep_within(Limits(settings.retraining.threads, settings.retraining.memory_mb))
+        async with open_app(settings) as app:
             return await retrain(app, Telling(), is_asked=ASKED in sys.argv[1:])
 
     try:

@@ -179,6 +179,10 @@ class RetrainingSettings(Section):
     """When the classifier learns from what was rated."""
 
     schedule: Schedule = Field(default="30 3 * * *", description=CRON)
+    threads: StrictInt = Field(default=0, ge=0, le=64, description="a whole number from 0 to 64")
+    memory_mb: StrictInt = Field(
+        default=4096, ge=512, le=1_048_576, description="a whole number from 512 to 1048576"
+    )
 
 
 class LearningSettings(Section):

@@ -49,9 +49,15 @@ def rollback(
     ] = False,
 ) -> None:
     """Make an earlier classifier version live again."""
+    make_live("rollback", version, is_forced=force, is_rollback=True)
+
+
+def make_live(name: str, version: int | None, *, is_forced: bool, is_rollback: bool) -> None:
+    """Make a version live as the command of that name does; it is audited first."""
     from bot.app import open_app
     from bot.intents.registry import POLL_SECONDS
     from bot.settings import load_settings
+    from bot.storage import audit
     from bot.versions import Serving, roll_back
 
     settings = load_settings()
@@ -59,7 +65,12 @@ def rollback(
     async def work() -> "RolledBack":
         async with open_app(settings) as app:
             serving = Serving(app.catalog.names, app.encoder_id)
-            return await roll_back(app.engine, serving, BY, version, is_forced=force)
+            words = [*([str(version)] if version is not None else []), *["--force"] * is_forced]
+            call = audit.Call(BY, "", BY, None, name, " ".join(words), is_allowed=True)
+            await audit.note(app.engine, call)
+            return await roll_back(
+                app.engine, serving, BY, version, is_forced=is_forced, is_rollback=is_rollback
+            )
 
     done = asyncio.run(work())
     instead = f" instead of version {done.former_id}" if done.former_id is not None else ""
@@ -74,16 +85,17 @@ def _show(found: "list[Version]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from bot.versions import share, story
+    from bot.versions import lineage, share, story
 
     if not found:
         typer.echo("No classifier has been trained yet. Run: supportbot retrain")
         return
-    columns = ("Version", "State", "Trained", "Accuracy", "Macro F1", "How that came")
+    columns = ("Version", "State", "Trained", "Accuracy", "Macro F1", "Made of", "How that came")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for version in found:
         table.add_row(
             str(version.id), version.state, f"{version.created_at:%Y-%m-%d %H:%M}",
-            share(version, "accuracy"), share(version, "macro_f1"), escape(story(version)),
+            share(version, "accuracy"), share(version, "macro_f1"), escape(lineage(version)),
+            escape(story(version)),
         )  # fmt: skip
     Console().print(table)

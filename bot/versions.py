@@ -43,11 +43,13 @@ async def roll_back(
     version: int | None = None,
     *,
     is_forced: bool = False,
+    is_rollback: bool = True,
 ) -> RolledBack:
     """Make a version live again: the one of that id, else the one that the live version replaced.
 
     The gate is not asked. `by` is noted in the version. Only where `is_forced` may it be one that
-    the gate refused or never saw.
+    the gate refused or never saw. Unless `is_rollback` the version that it replaces is not marked
+    as taken back.
 
     Raises:
         VersionError: there is no such version, or it cannot be used as things are.
@@ -61,7 +63,10 @@ async def roll_back(
     if target.state in {"refused", "candidate"} and not is_forced:
         why = f"was refused: {target.refusal}" if target.refusal else "was never judged."
         raise VersionError(f"Version {target.id} {why} To make it live nevertheless, add --force.")
-    if not await classifiers.promote(engine, target.id, live_id, by, is_rollback=True):
+    is_forced = target.state in {"refused", "candidate"}
+    if not await classifiers.promote(
+        engine, target.id, live_id, by, is_rollback=is_rollback, is_forced=is_forced
+    ):
         raise VersionError(
             "Another version went live meanwhile, so nothing was changed. Look at the versions and "
             "try again."
@@ -99,13 +104,24 @@ def story(version: Version) -> str:
     parts = []
     if version.promoted_at and version.promoted_by:
         how = "rolled back to" if version.is_rollback else "made live"
-        parts.append(f"{how} by {version.promoted_by} on {version.promoted_at:%Y-%m-%d %H:%M}")
+        on = f"{version.promoted_at:%Y-%m-%d %H:%M}"
+        although = f", although: {version.overruled}" if version.overruled else ""
+        parts.append(f"{how} by {version.promoted_by} on {on}{although}")
     if version.rolled_back_at:
         on = f"{version.rolled_back_at:%Y-%m-%d %H:%M}"
         parts.append(f"taken back by {version.rolled_back_by} on {on}")
     if version.refusal:
         parts.append(version.refusal)
     return "; ".join(parts)
+
+
+def lineage(version: Version) -> str:
+    """Where a version comes from: an import, or the version then live and the hash of its data."""
+    imported = version.metrics.get("imported")
+    came = f"imported, there version {imported['version']}" if imported else ""
+    parent = f"from {version.parent_id}" if version.parent_id is not None else ""
+    data = f"data {version.data[:12]}" if version.data else ""
+    return ", ".join(part for part in (came, parent, data) if part)
 
 
 async def _target(engine: AsyncEngine, live_id: int | None, wanted: int | None) -> Version:

@@ -1,8 +1,9 @@
 """A trained classifier as files: the fine-tuned encoder beside what stands on top of it."""
 
 import json
+import math
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,10 @@ def _check(model: Model, folder: Path) -> None:
         intents > 1
         and len(scorer.frozen.bias) == len(scorer.tuned.bias) == intents
         and len(scorer.bank.vectors) == len(scorer.bank.labels) > 0
+        and int(scorer.bank.labels.min()) >= 0
         and int(scorer.bank.labels.max()) < intents
         and all(np.isfinite(array).all() for array in arrays)
+        and all(map(math.isfinite, (*model.blend.weights, *astuple(model.blend)[1:])))
     )
     if not is_whole:
         raise TrainingError(f"The classifier in {folder} does not fit together. Train it again.")

@@ -24,14 +24,13 @@ POLL_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-async def fetch(engine: AsyncEngine, version: int, cache: Path) -> Path:
+async def fetch(engine: AsyncEngine, version: int, cache: Path, *, is_whole: bool = False) -> Path:
     """The folder with a version's files: on disk already, else from the database.
 
-    Every file is checked against the SHA-256 it was stored with before it is opened. What it was
-    trained with is left where it is: serving needs none of it, and forgetting must reach all of it.
+    Every file is checked against the SHA-256 it was stored with before it is opened. Those that
+    serving does not need are left out unless `is_whole`.
     """
-    hashes = await classifiers.file_hashes(engine, version)
-    hashes.pop(classifiers.SNAPSHOT, None)
+    hashes = await classifiers.file_hashes(engine, version, is_whole=is_whole)
     folder = cache / str(version)
     if folder.is_dir() and await asyncio.to_thread(_holds, folder, hashes):
         return folder

@@ -113,7 +113,9 @@ def _draw_rows(axes: "Axes", rows: list[Row]) -> None:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(len(rows) - 0.4, -0.9)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=9)
-    axes.set_yticks(places, [_short(row.name) for row in rows], fontsize=9, parse_math=False)
+    axes.set_yticks(
+        places, [shortened(row.name, MAX_NAME) for row in rows], fontsize=9, parse_math=False
+    )
     axes.tick_params(length=0)
     axes.grid(axis="x", color="#eaeef2")
     axes.set_axisbelow(True)
@@ -134,5 +136,6 @@ def _draw_legend(axes: "Axes") -> None:
     )  # fmt: skip
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+def shortened(name: str, characters: int) -> str:
+    """The name, or its beginning."""
+    return name if len(name) <= characters else f"{name[: characters - 1]}…"

@@ -22,6 +22,7 @@ from bot.intents.finetuning import Recipe, Tell, Tuned
 from bot.intents.fitting import STRENGTHS, fit_blend, fit_head, log_loss
 from bot.intents.model import Model, write_model
 from bot.intents.scoring import Bank, Blend, Head, Labels, Scorer, Vectors, Views, softmax
+from bot.intents.sharing import keep_weights
 
 Indices = npt.NDArray[np.int64]
 
@@ -110,6 +111,7 @@ async def train(
         blend = fit_blend(views, material.labels[held_out], plan.keep_in_scope)
     scorer = _scorer(material, everything, encoded, tuned.head, strength)
     write_model(target, Model(tuple(names), encoder.manifest.fingerprint, scorer, blend))
+    keep_weights(tuned.network, target, plan.model)
     return Trained(precision, tuned.epochs, tuned.steps_per_second, strength, blend)
 
 

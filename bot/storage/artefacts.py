@@ -32,7 +32,8 @@ async def delete_unreferenced(connection: AsyncConnection) -> int:
             "DELETE FROM artefacts AS a"
             " WHERE NOT EXISTS (SELECT FROM encoder_files AS f WHERE f.sha256 = a.sha256)"
             " AND NOT EXISTS (SELECT FROM classifier_files AS f WHERE f.sha256 = a.sha256)"
-            " AND NOT EXISTS (SELECT FROM classifier_versions AS v WHERE v.picture = a.sha256)"
+            " AND NOT EXISTS (SELECT FROM classifier_versions AS v"
+            " WHERE a.sha256 IN (v.picture, v.panels))"
         )
     )
     return deleted.rowcount

@@ -1,83 +1,30 @@
 """Classifier versions: what was trained, which one is live, and their files."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.storage import artefacts
-
-COLUMNS = (
-    "id, state, parent_id, encoder_id, intents, metrics, refusal, created_at, promoted_at,"
-    " promoted_by, is_rollback, replaced_id, rolled_back_at, rolled_back_by,"
-    " EXISTS (SELECT FROM classifier_files WHERE version_id = id) AS has_files"
+from bot.storage.version_rows import (
+    COLUMNS,
+    KEPT_REFUSED,
+    KEPT_VERSIONS,
+    OLD,
+    PROMOTE,
+    PROMOTION,
+    RETIRE,
+    NewVersion,
+    Version,
+    version_of,
 )
+
+__all__ = ["KEPT_REFUSED", "KEPT_VERSIONS", "NewVersion", "Version"]
+
 # What a version was trained and tested with, beside its files.
 SNAPSHOT = "dataset.jsonl"
-KEPT_VERSIONS = 10
-KEPT_REFUSED = 3
-
-# Two promotions at once would each retire the same version and break the unique index.
-PROMOTION = text("SELECT pg_advisory_xact_lock(hashtext('supportbot promotion'))")
-RETIRE = text(
-    "UPDATE classifier_versions SET state = 'retired',"
-    " rolled_back_at = CASE WHEN :is_rollback THEN now() END,"
-    " rolled_back_by = CASE WHEN :is_rollback THEN :by END WHERE state = 'live'"
-)
-PROMOTE = text(
-    "UPDATE classifier_versions SET state = 'live', refusal = NULL, promoted_at = now(),"
-    " promoted_by = :by, is_rollback = :is_rollback, rolled_back_at = NULL, rolled_back_by = NULL,"
-    " replaced_id = CASE WHEN promoted_at IS NULL THEN :live ELSE replaced_id END"
-    " WHERE id = :version"
-)
-OLD = text(
-    "SELECT id FROM (SELECT id, state, row_number() OVER (PARTITION BY state = 'refused'"
-    " ORDER BY coalesce(promoted_at, created_at) DESC, id DESC) AS place"
-    " FROM classifier_versions) AS placed"
-    " WHERE place > CASE WHEN state = 'refused' THEN :refused ELSE :versions END"
-    " AND NOT EXISTS (SELECT FROM classifier_versions AS live WHERE live.state = 'live'"
-    " AND placed.id IN (live.id, live.replaced_id))"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A trained classifier; `state` is candidate, live, retired or refused.
-
-    `parent_id` was live when it was trained, `replaced_id` when it first went live itself. It was
-    `rolled_back` where another was put in its place by hand. Without files it cannot go live.
-    """
-
-    id: int
-    state: str
-    parent_id: int | None
-    encoder_id: int
-    intents: tuple[str, ...]
-    metrics: dict[str, Any]
-    refusal: str | None
-    created_at: datetime
-    promoted_at: datetime | None
-    promoted_by: str | None
-    is_rollback: bool
-    replaced_id: int | None
-    rolled_back_at: datetime | None
-    rolled_back_by: str | None
-    has_files: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """What is stored of a candidate; `parent_id` is the version that was live meanwhile."""
-
-    encoder_id: int
-    parent_id: int | None
-    intents: Sequence[str]
-    metrics: Mapping[str, Any]
-    files: Mapping[str, bytes]
+# What is kept of a version beside what serves: no process that answers fetches or opens it.
+KEPT_BACK = (SNAPSHOT, "weights.safetensors")
 
 
 async def add(engine: AsyncEngine, new: NewVersion) -> int:
@@ -120,8 +67,10 @@ async def promote(
     by: str = "retraining",
     *,
     is_rollback: bool = False,
+    is_forced: bool = False,
 ) -> bool:
-    """Make a version live, and note who did; a rollback marks the one it takes back.
+    """Make a version live, and note who did; a rollback marks the one it takes back, and of one
+    that is forced it is kept why it was refused.
 
     False, and nothing done, where another than `instead_of` is live now or its files are gone.
     """
@@ -130,33 +79,69 @@ async def promote(
         found = await _find(connection, version)
         if await _live_id(connection) != instead_of or found is None or not found.has_files:
             return False
-        values = {"version": version, "by": by, "is_rollback": is_rollback, "live": instead_of}
+        values = {
+            "version": version, "by": by, "is_rollback": is_rollback, "live": instead_of,
+            "is_forced": is_forced,
+        }  # fmt: skip
         await connection.execute(RETIRE, values)
         await connection.execute(PROMOTE, values)
     return True
 
 
-async def keep_picture(engine: AsyncEngine, version: int, picture: bytes) -> None:
-    """Store the picture of what a training showed, a PNG, with its version."""
+async def keep_picture(
+    engine: AsyncEngine, version: int, picture: bytes, panels: bytes | None = None
+) -> None:
+    """Store the pictures of what a training showed, PNGs, with its version."""
     async with engine.begin() as connection:
-        sha256 = await artefacts.store(connection, picture)
+        hashes = {"picture": await artefacts.store(connection, picture), "panels": None}
+        if panels is not None:
+            hashes["panels"] = await artefacts.store(connection, panels)
         await connection.execute(
-            text("UPDATE classifier_versions SET picture = :sha256 WHERE id = :version"),
-            {"version": version, "sha256": sha256},
+            text(
+                "UPDATE classifier_versions SET picture = :picture, panels = :panels"
+                " WHERE id = :version"
+            ),
+            {"version": version} | hashes,
         )
 
 
 async def picture(engine: AsyncEngine, version: int) -> bytes | None:
-    """The picture of a version, a PNG; None where none is kept."""
+    """The picture of a version's intents, a PNG; None where none is kept."""
+    return await _picture(engine, version, "picture")
+
+
+async def panels(engine: AsyncEngine, version: int) -> bytes | None:
+    """The picture of a version's confusions, calibration, risk and history; None without one."""
+    return await _picture(engine, version, "panels")
+
+
+async def _picture(engine: AsyncEngine, version: int, which: str) -> bytes | None:
     async with engine.connect() as connection:
         content = await connection.scalar(
             text(
-                "SELECT content FROM artefacts JOIN classifier_versions ON picture = sha256"
+                f"SELECT content FROM artefacts JOIN classifier_versions ON {which} = sha256"  # noqa: S608
                 " WHERE id = :version"
             ),
             {"version": version},
         )
         return None if content is None else bytes(content)
+
+
+async def rewrite_snapshot(engine: AsyncEngine, version: int, content: bytes) -> bool:
+    """Replace what is kept of the data that a version was trained with, and delete the former
+    bytes; the hash of what it was trained with stays. False where no data is kept of it."""
+    async with engine.begin() as connection:
+        sha256 = await artefacts.store(connection, content)
+        written = await connection.execute(
+            text(
+                "UPDATE classifier_files SET sha256 = :sha256"
+                " WHERE version_id = :version AND name = :name"
+            ),
+            {"version": version, "name": SNAPSHOT, "sha256": sha256},
+        )
+    async with engine.begin() as connection:
+        await artefacts.delete_unreferenced(connection)
+    return bool(written.rowcount)
 
 
 async def forget_files(engine: AsyncEngine) -> None:
@@ -173,7 +158,9 @@ async def forget_files(engine: AsyncEngine) -> None:
             text("DELETE FROM classifier_files WHERE version_id = ANY(:old)"), {"old": old}
         )
         await connection.execute(
-            text("UPDATE classifier_versions SET picture = NULL WHERE id = ANY(:old)"),
+            text(
+                "UPDATE classifier_versions SET picture = NULL, panels = NULL WHERE id = ANY(:old)"
+            ),
             {"old": old},
         )
         await artefacts.delete_unreferenced(connection)
@@ -215,7 +202,7 @@ async def _find(connection: AsyncConnection, version: int) -> Version | None:
         text(f"SELECT {COLUMNS} FROM classifier_versions WHERE id = :version"),  # noqa: S608
         {"version": version},
     )
-    return next(map(_version, rows), None)
+    return next(map(version_of, rows), None)
 
 
 async def trained_with(engine: AsyncEngine, data: bytes) -> list[Version]:
@@ -228,7 +215,7 @@ async def trained_with(engine: AsyncEngine, data: bytes) -> list[Version]:
             ),
             {"data": data},
         )
-        return [_version(row) for row in rows]
+        return [version_of(row) for row in rows]
 
 
 async def newest(engine: AsyncEngine, count: int) -> list[Version]:
@@ -238,7 +225,7 @@ async def newest(engine: AsyncEngine, count: int) -> list[Version]:
             text(f"SELECT {COLUMNS} FROM classifier_versions ORDER BY id DESC LIMIT :count"),  # noqa: S608
             {"count": count},
         )
-        return [_version(row) for row in rows]
+        return [version_of(row) for row in rows]
 
 
 async def with_files(engine: AsyncEngine) -> set[int]:
@@ -248,15 +235,17 @@ async def with_files(engine: AsyncEngine) -> set[int]:
         return set(rows.scalars())
 
 
-async def file_hashes(engine: AsyncEngine, version: int) -> dict[str, str]:
-    """The SHA-256 of each file of a version, in hexadecimal, by name."""
+async def file_hashes(
+    engine: AsyncEngine, version: int, *, is_whole: bool = False
+) -> dict[str, str]:
+    """The SHA-256 of each file, in hexadecimal, by name; without KEPT_BACK unless `is_whole`."""
     async with engine.connect() as connection:
         rows = await connection.execute(
             text(
                 "SELECT name, encode(sha256, 'hex') AS sha256 FROM classifier_files"
-                " WHERE version_id = :version"
+                " WHERE version_id = :version AND (:is_whole OR name <> ALL (:kept_back))"
             ),
-            {"version": version},
+            {"version": version, "is_whole": is_whole, "kept_back": list(KEPT_BACK)},
         )
         return {row.name: row.sha256 for row in rows}
 
@@ -269,7 +258,3 @@ async def file_content(engine: AsyncEngine, sha256: str) -> bytes:
             {"sha256": sha256},
         )
         return bytes(content)
-
-
-def _version(row: Any) -> Version:
-    return Version(**dict(row._mapping) | {"intents": tuple(row.intents)})

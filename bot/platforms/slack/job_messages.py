@@ -198,15 +198,24 @@ async def _show_picture(workspace: Workspace, watcher: Watcher, job: Job) -> Wat
     if job.kind != "retrain" or version is None or (job.result or {}).get("skipped"):
         return watcher
     picture = await classifiers.picture(workspace.engine, version)
+    panels = await classifiers.panels(workspace.engine, version)
     if picture is None or (watcher.told == UPLOADING and await _is_shown(workspace, watcher)):
         return watcher
     watcher = await job_watchers.note(workspace.engine, watcher, watcher.message, UPLOADING)
+    alt = job_reports.ending(job)[:ALT_CHARACTERS]
+    files = [
+        {"content": content, "filename": f"version-{version}{part}.png", "title": title,
+         "alt_txt": alt}
+        for content, part, title in (
+            (picture, "", f"Accuracy per intent before and after, version {version}"),
+            (panels, "-panels", f"Confusions, calibration, risk and history, version {version}"),
+        )
+        if content is not None
+    ]  # fmt: skip
     try:
         await workspace.calls(
             "files_upload_v2", channel=watcher.channel, thread_ts=watcher.message,
-            content=picture, filename=f"version-{version}.png",
-            title=f"Accuracy per intent before and after, version {version}",
-            alt_txt=job_reports.ending(job)[:ALT_CHARACTERS],
+            file_uploads=files,
         )  # fmt: skip
     except CallError as error:
         log.warning("The picture of version %s was not shown: %s", version, error)
