@@ -6,12 +6,14 @@ from difflib import get_close_matches
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import overviews, versions
+from bot import answer_lists, overviews, versions
+from bot.answer_lists import Listing
 from bot.errors import CommandError, SupportbotError
 from bot.intents.registry import POLL_SECONDS
 from bot.overviews import literal
 from bot.storage import audit, conversations, jobs
 from bot.storage.conversations import Place
+from bot.topics import Encode
 from bot.versions import Serving
 
 MODES = {
@@ -44,21 +46,30 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """What commands work on: the names of the sources, what serves, the modes of the settings."""
+    """What commands work on: the names of the sources, what serves, the modes of the settings.
+
+    With `encode`, alike questions are told apart from others by their vectors.
+    """
 
     engine: AsyncEngine
     sources: Collection[str]
     serving: Serving
     modes: Mapping[str, str]
+    encode: Encode | None = None
+    renew_after_days: int = 180
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer to a call, Markdown, and the jobs that it asked for."""
+    """The answer to a call, Markdown, and the jobs that it asked for.
+
+    A `listing` says the same where things can be pressed.
+    """
 
     text: str
     job_ids: tuple[int, ...] = ()
     is_allowed: bool = True
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +223,16 @@ async def rollback(request: Request) -> Done:
 
 async def list_gaps(request: Request) -> Done:
     """The questions that the documents did not answer well."""
-    return Done(await overviews.gaps_overview(request.engine))
+    listing = await answer_lists.gaps_listing(request.engine, request.administration.encode)
+    return Done(listing.text, listing=listing)
+
+
+async def answers(request: Request) -> Done:
+    """The approved answers, or one of them renewed or withdrawn."""
+    days = request.administration.renew_after_days
+    by = request.caller.name
+    listing = await answer_lists.answers_command(request.engine, request.arguments, by, days)
+    return Done(listing.text, listing=listing)
 
 
 async def explain(request: Request) -> Done:
@@ -270,5 +290,8 @@ COMMANDS = {
         rollback, "rollback [version]", "make an earlier classifier version live again"
     ),
     "gaps": Command(list_gaps, "gaps", "what people asked and the documents did not answer well"),
+    "answers": Command(
+        answers, "answers [renew|withdraw number]", "the answers that admins approved"
+    ),
     "help": Command(explain, "help", "this list", is_for_everyone=True),
 }  # one line for each command

@@ -12,6 +12,7 @@ from bot.commands import Caller, Done
 from bot.errors import DeliveryError
 from bot.messages import Answer, Outcome
 from bot.platforms.slack.admins import Admins, refusal
+from bot.platforms.slack.answer_views import listing_messages
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import BROKEN, Intake
 from bot.platforms.slack.messages import Message, answer_messages
@@ -55,7 +56,7 @@ def register(app: AsyncApp, workspace: Workspace, intake: Intake) -> None:
         await ack()
         words = SLASH[command["command"]] + (command.get("text") or "")
         said = Said(command["user_id"], command.get("team_id"), command["channel_id"], words)
-        for message in written((await desk.run(said)).text)[:MAX_REPLIES]:
+        for message in _answered(await desk.run(said))[:MAX_REPLIES]:
             await _reply(workspace, command["response_url"], said, message)
 
     for name in SLASH:
@@ -95,6 +96,10 @@ class Desk:
             await job_watchers.watch(workspace.engine, watcher)
         await workspace.read_modes()
         return done
+
+
+def _answered(done: Done) -> list[Message]:
+    return listing_messages(done.listing) if done.listing else written(done.text)
 
 
 def written(markdown: str) -> list[Message]:

@@ -35,6 +35,7 @@ class Options:
     suggested_prompts: tuple[str, ...] = ()
     deadline_seconds: float = 60.0
     sources: tuple[str, ...] = ()
+    renew_after_days: int = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class Workspace:
     def administration(self) -> Administration:
         """What admin commands work on."""
         serving = Serving(self.assistant.router.catalog.names, self.assistant.retriever.encoder_id)
-        return Administration(self.engine, self.options.sources, serving, self.options.modes)
+        return Administration(
+            self.engine, self.options.sources, serving, self.options.modes,
+            self.assistant.retriever.encode_all, self.options.renew_after_days,
+        )  # fmt: skip
 
     async def read_modes(self) -> None:
         """Take over what admins have set, in any process."""
