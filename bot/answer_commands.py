@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import shlex
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -177,18 +181,41 @@ def _written(draft: "Draft", question: str | None, answer: str | None) -> tuple[
     """The question and the answer; edited where either is not given.
 
     Raises:
-        AnswerError: nothing was saved in the editor.
+        AnswerError: nothing was changed in the editor, or there is none.
     """
     from bot.errors import AnswerError
 
     asked, said = question or draft.question, draft.answer if answer is None else answer
     if answer is not None and asked:
         return asked, said
-    edited = typer.edit(f"{asked}\n\n{said}\n", extension=".md")
-    if edited is None:
-        raise AnswerError("Nothing was saved, so nothing is approved.")
+    begun = f"{asked}\n\n{said}\n"
+    edited = _edited(begun)
+    if edited == begun:
+        raise AnswerError("Nothing was changed in the editor, so nothing is approved.")
     first, _, rest = edited.strip().partition("\n")
     return first.lstrip("# "), rest.strip()
+
+
+def _edited(text: str) -> str:
+    """The text as a person leaves it in their editor.
+
+    Raises:
+        AnswerError: there is no such editor, or it failed.
+    """
+    from bot.errors import AnswerError
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "answer.md"
+        file.write_text(text, "utf-8")
+        try:
+            subprocess.run([*shlex.split(editor), str(file)], check=True)
+            return file.read_text("utf-8")
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise AnswerError(
+                f"The editor {editor!r} did not work ({error}). Set EDITOR to another, or give "
+                "--question and --answer."
+            ) from error
 
 
 def _show(listing: "Listing") -> None:

@@ -14,9 +14,9 @@ MOST = 2000
 # A turn counts once for each way in which it failed; `asked` counts turns. What failed before an
 # answer to it was approved is settled.
 FIND = text(
-    "WITH failed AS (SELECT turns.id, question, asked_at,"
+    "WITH failed AS (SELECT turns.id, turns.question, asked_at,"
     " asked_at > now() - make_interval(days => :days) AS is_recent,"
-    " lower(btrim(regexp_replace(question, '[[:space:][:punct:]]+', ' ', 'g'))) AS normal,"
+    " lower(btrim(regexp_replace(turns.question, '[[:space:][:punct:]]+', ' ', 'g'))) AS normal,"
     " outcome = 'abstained' AS is_abstained,"
     " EXISTS (SELECT FROM ratings WHERE turn_id = turns.id AND value < 0"
     "  AND reason IN ('wrong_or_outdated', 'incomplete')) AS is_rated_down,"
@@ -76,4 +76,5 @@ async def find(engine: AsyncEngine, days: int = DAYS, most: int = MOST) -> list[
 async def questions(engine: AsyncEngine, turns: Sequence[int]) -> dict[int, str]:
     """What was asked in these turns, as far as they are still stored."""
     async with engine.connect() as connection:
-        return dict((await connection.execute(QUESTIONS, {"turns": list(turns)})).tuples().all())
+        rows = await connection.execute(QUESTIONS, {"turns": list(turns)})
+        return {row.id: row.question for row in rows}
