@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from bot import (
+    answer_commands,
     database_commands,
     exchange_commands,
     people_commands,
@@ -41,6 +42,7 @@ cli.add_typer(version_commands.cli)
 cli.add_typer(review_commands.cli)
 cli.add_typer(people_commands.cli)
 cli.add_typer(exchange_commands.cli)
+cli.add_typer(answer_commands.cli)
 cli.add_typer(database_commands.cli, name="db")
 notices = Console(stderr=True, highlight=False)
 
@@ -177,20 +179,27 @@ def doctor(as_json: Json = False) -> None:
 @cli.command()
 def evaluate(
     questions: Annotated[
-        Path, typer.Argument(help='JSON lines: {"question": "…", "uri": "install.md"}')
-    ],
+        Path | None, typer.Argument(help='JSON lines: {"question": "…", "uri": "install.md"}')
+    ] = None,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="Ask again what people rated wrong or incomplete.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval and abstention on your own questions; a null uri means "not answered"."""
+    """Measure the answers to your own questions, or to those that people rated down."""
     from bot.app import open_app
-    from bot.evaluation import evaluate_questions, read_questions, show_report
+    from bot.evaluation import ask_cases, evaluate_questions, read_questions, show_report
 
+    if cases == (questions is not None):
+        raise typer.BadParameter("Give a file of questions, or --cases.")
     settings = _settings()
-    asked = read_questions(questions)
+    asked = read_questions(questions) if questions else []
 
     async def work() -> dict[str, Any]:
         async with open_app(settings, _say) as app:
             await _index(app, is_refreshing=False)
+            if cases:
+                return await ask_cases(app)
             return await evaluate_questions(app.assistant(), asked)
 
     report = _run(work())

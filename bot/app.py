@@ -20,6 +20,7 @@ from bot.errors import EncoderError
 from bot.intents.catalog import Catalog, load_catalog
 from bot.intents.registry import LiveClassifier
 from bot.intents.routing import Router
+from bot.messages import APPROVED_ANSWERS
 from bot.packaged import packaged
 from bot.rag.generative import Writer
 from bot.rag.language_model import LanguageModel, ModelSpec
@@ -96,7 +97,8 @@ def catalog_of(settings: Settings) -> Catalog:
     Raises:
         CatalogError: it is wrong, or names a source that the settings do not have.
     """
-    return load_catalog(settings.intents.catalog, [source.name for source in settings.sources])
+    sources = [*(source.name for source in settings.sources), APPROVED_ANSWERS]
+    return load_catalog(settings.intents.catalog, sources)
 
 
 @asynccontextmanager

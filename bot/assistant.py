@@ -13,6 +13,7 @@ from bot.errors import RatingError, SupportbotError
 from bot.intents.catalog import Intent, Route
 from bot.intents.routing import Router
 from bot.messages import (
+    APPROVED_ANSWERS,
     OUT_OF_SCOPE,
     Answer,
     Outcome,
@@ -124,7 +125,8 @@ class Assistant:
         if intent is not None and intent.route is not Route.DOCUMENTS:
             return prediction, said(intent)
         if intent is not None and intent.sources:
-            own = await self.retriever.search(text, vector, principals, intent.sources)
+            sources = (*intent.sources, APPROVED_ANSWERS)
+            own = await self.retriever.search(text, vector, principals, sources)
             passages = own if self._is_enough(own) else passages
         if leans and not self._is_enough(passages):
             text = question.text

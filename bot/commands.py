@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import forgetting, overviews, reviewing, versions
+from bot import answer_lists, forgetting, overviews, reviewing, versions
+from bot.answer_lists import Listing
 from bot.errors import CommandError, SupportbotError
 from bot.intents.registry import POLL_SECONDS
 from bot.messages import Person
@@ -14,6 +15,7 @@ from bot.overviews import literal
 from bot.reviewing import Page, Reviews
 from bot.storage import audit, conversations, jobs
 from bot.storage.conversations import Place
+from bot.topics import Encode
 from bot.versions import Serving
 
 MODES = {
@@ -47,26 +49,33 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Administration:
     """What commands work on: the sources' names, what serves, the modes of the settings, and what
-    is reviewed."""
+    is reviewed.
+
+    With `encode`, alike questions are told apart from others by their vectors.
+    """
 
     engine: AsyncEngine
     sources: Collection[str]
     serving: Serving
     modes: Mapping[str, str]
     reviews: Reviews
+    encode: Encode | None = None
+    renew_after_days: int = 180
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """The answer to a call, Markdown, and the jobs that it asked for.
 
-    With a `page`, the answer is a question to settle, where the platform can offer that.
+    With a `page`, the answer is a question to settle, and a `listing` says the same where things
+    can be pressed, if the platform can offer that.
     """
 
     text: str
     job_ids: tuple[int, ...] = ()
     is_allowed: bool = True
     page: Page | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +250,16 @@ async def _make_live(request: Request, name: str, *, is_rollback: bool) -> Done:
 
 async def list_gaps(request: Request) -> Done:
     """The questions that the documents did not answer well."""
-    return Done(await overviews.gaps_overview(request.engine))
+    listing = await answer_lists.gaps_listing(request.engine, request.administration.encode)
+    return Done(listing.text, listing=listing)
+
+
+async def answers(request: Request) -> Done:
+    """The approved answers, or one of them renewed or withdrawn."""
+    days = request.administration.renew_after_days
+    by = request.caller.name
+    listing = await answer_lists.answers_command(request.engine, request.arguments, by, days)
+    return Done(listing.text, listing=listing)
 
 
 async def review(request: Request) -> Done:
@@ -335,5 +353,8 @@ COMMANDS = {
     "forget": Command(forget, "forget [person]", "delete all that is stored of a person"),
     "bar": Command(bar, "bar [person]", "no longer learn from a person, or list who is barred"),
     "unbar": Command(unbar, "unbar [person]", "learn from a person again"),
+    "answers": Command(
+        answers, "answers [renew|withdraw number]", "the answers that admins approved"
+    ),
     "help": Command(explain, "help", "this list", is_for_everyone=True),
 }  # one line for each command

@@ -43,6 +43,10 @@ class RatingError(SupportbotError):
     """A rating cannot be stored."""
 
 
+class AnswerError(SupportbotError):
+    """An answer cannot be approved, changed, renewed or withdrawn."""
+
+
 class ClickError(SupportbotError):
     """What a person clicked on is gone, or not theirs to click on."""
 

@@ -1,18 +1,24 @@
 """Measures retrieval and abstention on a team's own questions, for `supportbot evaluate`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from bot.announcing import ask_all, changed, conditions_of
+from bot.app import App
 from bot.assistant import Assistant
+from bot.cases import FINDINGS, can_be_asked, compare
 from bot.errors import SettingsError
 from bot.messages import Outcome
 from bot.platforms.terminal import question_of
+from bot.storage import cases as stored
+from bot.storage.cases import Result
 
 RANKS = (1, 3, 5)
 
@@ -88,17 +94,53 @@ async def evaluate_questions(assistant: Assistant, asked: Sequence[Asked]) -> di
     return report | {"missed": missed}
 
 
+async def ask_cases(app: App) -> dict[str, Any]:
+    """How the answers that people rated down fare now, beside the last evaluation; not stored.
+
+    `missed` lists those that fail; `better` and `worse` what changed, and `because` of what.
+    """
+    found = await stored.find(app.engine)
+    plain = [case for case in found if can_be_asked(case)]
+    before = await stored.last_run(app.engine)
+    results = await ask_all(app, plain, lambda _share, _note: None)
+    asked = {case.turn_id: case.question for case in plain}
+    comparison = compare(before.results if before else {}, results)
+    conditions = await conditions_of(app, plain)
+    return {
+        "cases": len(results),
+        "passed": sum(result.is_passed for result in results),
+        "not_asked": len(found) - len(results),
+        "better": [_told(result, asked) for result in comparison.better],
+        "worse": [_told(result, asked) for result in comparison.worse],
+        "because": changed(before.conditions if before else {}, conditions),
+        "missed": [_told(result, asked) for result in results if not result.is_passed],
+    }
+
+
+def _told(result: Result, asked: Mapping[int, str]) -> dict[str, Any]:
+    question = asked[result.turn_id]
+    return {"question": question, "turn": result.turn_id, "finding": FINDINGS[result.finding]}
+
+
 def show_report(report: dict[str, Any], console: Console) -> None:
     """Print the figures in per cent, and what was missed."""
     table = Table("Measure", "Value", box=None, padding=(0, 2, 0, 0))
     for name, value in report.items():
         if name == "missed":
             continue
-        table.add_row(name, f"{100 * value:.1f} %" if isinstance(value, float) else str(value))
+        if isinstance(value, list):
+            value = "; ".join(_line(each) for each in value) or "none"
+        shown = f"{100 * value:.1f} %" if isinstance(value, float) else str(value)
+        table.add_row(name, escape(shown))
     console.print(table)
     for miss in report["missed"]:
-        console.print(
-            f"  {miss['question']}: expected {miss['expected'] or 'no answer'}, found "
-            f"{', '.join(miss['found']) or 'nothing'}",
-            markup=False,
-        )
+        console.print(f"  {_line(miss)}", markup=False)
+
+
+def _line(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    if "finding" in value:
+        return f"{value['question']}: {value['finding']}"
+    expected, found = value["expected"] or "no answer", ", ".join(value["found"]) or "nothing"
+    return f"{value['question']}: expected {expected}, found {found}"

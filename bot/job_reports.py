@@ -36,6 +36,8 @@ def ending(job: Job) -> str:
             return retraining_summary(job.result)
         if "counts" in job.result:
             return reindex_summary(job.result, job.seconds)
+        if "said" in job.result:
+            return str(job.result["said"])
     return line(job)
 
 

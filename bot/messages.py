@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 EVERYONE = "everyone"
+# The source of the answers that admins approved.
+APPROVED_ANSWERS = "approved-answers"
 OUT_OF_SCOPE = "out_of_scope"
 NOT_FOR_THE_BOT = "not_for_the_bot"
 

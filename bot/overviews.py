@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import job_reports, versions
-from bot.storage import activity, classifiers, documents, examples, gaps, jobs, runs
+from bot.messages import APPROVED_ANSWERS
+from bot.storage import activity, classifiers, documents, examples, jobs, runs
 from bot.storage.classifiers import Version
 from bot.storage.documents import SourceSize
-from bot.storage.gaps import Gap
 from bot.storage.runs import Run
 
 SHOWN_JOBS = 10
@@ -81,6 +81,8 @@ async def sources_overview(engine: AsyncEngine, names: Sequence[str]) -> str:
     for name in names:
         size = sizes.get(name, SourceSize(0, 0))
         run = last.get(name)
+        if name == APPROVED_ANSWERS and run is None:
+            continue
         counted = _number(size.documents, "document", "documents")
         lines.append(f"- **{literal(name)}**: {counted}, {_run_line(run)}")
         problems = run.problems if run else []
@@ -98,20 +100,6 @@ async def versions_overview(engine: AsyncEngine) -> str:
     return "\n".join(f"- {_version_line(version)}" for version in found)
 
 
-async def gaps_overview(engine: AsyncEngine) -> str:
-    """The questions that the documents did not answer well, the most frequent first."""
-    found = await gaps.find(engine)
-    if not found:
-        return f"No question of the last {gaps.DAYS} days was left without a good answer."
-    return "\n".join(
-        [
-            f"Left without a good answer within {gaps.DAYS} days, the most frequent first:",
-            "",
-            *(f"{number}. {_gap_line(gap)}" for number, gap in enumerate(found, start=1)),
-        ]
-    )
-
-
 async def barred_overview(engine: AsyncEngine) -> str:
     """The people whose questions and ratings are not learnt from."""
     barred = await examples.barred(engine)
@@ -123,16 +111,6 @@ async def barred_overview(engine: AsyncEngine) -> str:
         for each in barred
     ]
     return "\n".join(["Nothing is learnt from:", "", *lines])
-
-
-def _gap_line(gap: Gap) -> str:
-    ways = (
-        (gap.abstained, "not sure"),
-        (gap.rated_down, "rated wrong or incomplete"),
-        (gap.handed_over, "handed over"),
-    )
-    told = ", ".join(f"{number} × {way}" for number, way in ways if number)
-    return f"{literal(gap.question)} ({told})"
 
 
 def _run_line(run: Run | None) -> str:

@@ -24,7 +24,10 @@ class Scheduled:
 
 
 def schedules(settings: Settings) -> list[Scheduled]:
-    """A reindex of each source and the retraining, those that are ever due."""
+    """Reindexes, the retraining, the evaluation and the digest, those that are ever due."""
     times = [(Wanted("reindex", s.name, REQUESTED_BY), s.schedule) for s in settings.sources]
     times.append((Wanted("retrain", "", REQUESTED_BY), settings.retraining.schedule))
+    times.append((Wanted("evaluate", "", REQUESTED_BY), settings.evaluation.schedule))
+    if settings.slack.admin_channel is not None:  # else nobody would read it
+        times.append((Wanted("digest", "", REQUESTED_BY), settings.gaps.digest))
     return [Scheduled(wanted, read_cron(cron), cron) for wanted, cron in times if cron]

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 from bot.app import App, Say, open_app
 from bot.background import train_first, worker_beside
 from bot.errors import SettingsError, SupportbotError
+from bot.messages import APPROVED_ANSWERS
 from bot.platforms.slack.access import Access
 from bot.platforms.slack.workspace import Options
 from bot.settings import Settings
-from bot.storage import jobs
+from bot.storage import approved, jobs
 from bot.storage.inbox import Flood
 
 
@@ -55,7 +56,9 @@ def slack_options(settings: Settings) -> Options:
     return Options(
         frozenset(slack.admins), slack.workspace_admins, modes, slack.handoff_channel,
         slack.handoff_group, slack.admin_channel, slack.suggested_prompts,
-        settings.questions.deadline_seconds, tuple(source.name for source in settings.sources),
+        settings.questions.deadline_seconds,
+        (*(source.name for source in settings.sources), APPROVED_ANSWERS),
+        settings.answers.renew_after_days,
     )  # fmt: skip
 
 
@@ -121,6 +124,9 @@ async def _request_first_jobs(app: App, say: Say) -> None:
     """Have the sources brought up to date, and a classifier trained where there is none."""
     if missing := await app.unindexed_sources():
         say(f"Indexing {', '.join(missing)}; answers begin to come as documents are read.")
-    for source in app.settings.sources:
-        await jobs.request(app.engine, "reindex", source.name, "start")
+    names = [source.name for source in app.settings.sources]
+    if await approved.published(app.engine):
+        names.append(APPROVED_ANSWERS)
+    for name in names:
+        await jobs.request(app.engine, "reindex", name, "start")
     await train_first(app, say)

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, ValidationInfo
 
-from bot.cron import read_cron
-from bot.messages import EVERYONE
+from bot.messages import APPROVED_ANSWERS, EVERYONE
 from bot.packaged import packaged
+from bot.settings_answers import AnswerSettings, EvaluationSettings, GapSettings
 from bot.settings_platforms import QuestionSettings, SlackSettings
-from bot.settings_section import Section
+from bot.settings_section import CRON, Schedule, Section
 
 # The source of a team that has set none: what supportbot says of itself.
 HANDBOOK = "handbook"
@@ -96,14 +96,6 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
-def _times(cron: str) -> str:
-    if cron:
-        read_cron(cron)
-    return cron
-
-
-CRON = 'five fields of cron in UTC, such as "0 3 * * *", or "" for never'
-Schedule = Annotated[str, AfterValidator(_times)]
 Folder = Annotated[Path, AfterValidator(_beside_the_file), AfterValidator(_existing_folder)]
 Patterns = tuple[Annotated[str, Field(min_length=1), AfterValidator(_pattern)], ...]
 Principal = Annotated[str, Field(pattern=r"^(everyone|[a-z]+:\S+)$")]
@@ -122,14 +114,6 @@ class EncoderSettings(Section):
         le=64,
         description="a whole number from 1 to 64",
     )
-
-
-class AnswerSettings(Section):
-    """When the bot answers, and with how much."""
-
-    min_confidence: StrictFloat = Field(default=0.5, ge=0, le=1, description="a number from 0 to 1")
-    max_quotes: StrictInt = Field(default=3, ge=1, le=5, description="a whole number from 1 to 5")
-    passages: StrictInt = Field(default=5, ge=1, le=20, description="a whole number from 1 to 20")
 
 
 class SearchSettings(Section):
@@ -204,10 +188,16 @@ class LearningSettings(Section):
     train_on_discord_messages: StrictBool = Field(default=False, description="true or false")
 
 
+def _free_name(name: str) -> str:
+    if name == APPROVED_ANSWERS:
+        raise ValueError("is the name of the answers that admins approved. Write another")
+    return name
+
+
 class SourceSettings(Section):
     """A folder of documents. Without `include` every kind of file that can be read is taken."""
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_free_name)] = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
         max_length=63,
         description='a short name of lowercase letters, digits, - and _, such as "wiki"',
@@ -285,6 +275,12 @@ class FileSettings(Section):
     )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="its keys below a line [learning]"
+    )
+    gaps: GapSettings = Field(
+        default_factory=GapSettings, description="its keys below a line [gaps]"
+    )
+    evaluation: EvaluationSettings = Field(
+        default_factory=EvaluationSettings, description="its keys below a line [evaluation]"
     )
     questions: QuestionSettings = Field(
         default_factory=QuestionSettings, description="its keys below a line [questions]"

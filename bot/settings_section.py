@@ -1,6 +1,10 @@
 """What every section of supportbot.toml has in common."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from bot.cron import read_cron
 
 
 class Section(BaseModel):
@@ -9,3 +13,13 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
     )
+
+
+def _times(cron: str) -> str:
+    if cron:
+        read_cron(cron)
+    return cron
+
+
+CRON = 'five fields of cron in UTC, such as "0 3 * * *", or "" for never'
+Schedule = Annotated[str, AfterValidator(_times)]

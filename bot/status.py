@@ -10,6 +10,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.app import App, open_app
+from bot.messages import APPROVED_ANSWERS
 from bot.schedules import schedules
 from bot.settings import Settings
 from bot.storage import (
@@ -34,11 +35,14 @@ async def collect(settings: Settings, say: Callable[[str], None]) -> dict[str, A
         sizes = await documents.sizes(app.engine)
         last = await runs.last_runs(app.engine)
         sources = []
-        for source in settings.sources:
-            size = sizes.pop(source.name, documents.SourceSize(0, 0))
-            run = last.get(source.name)
+        folders: dict[str, str | None] = {each.name: str(each.folder) for each in settings.sources}
+        if APPROVED_ANSWERS in sizes or APPROVED_ANSWERS in last:
+            folders[APPROVED_ANSWERS] = None
+        for name, folder in folders.items():
+            size = sizes.pop(name, documents.SourceSize(0, 0))
+            run = last.get(name)
             sources.append(
-                {"name": source.name, "folder": str(source.folder)}
+                {"name": name, "folder": folder}
                 | asdict(size)
                 | {"last_run": asdict(run) if run else None}
             )

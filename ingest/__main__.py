@@ -19,12 +19,14 @@ from bot.app import open_app, open_engine
 from bot.child import TRY_AGAIN, end_with_parent, report_failure, report_result
 from bot.child import report as report_progress
 from bot.errors import DatabaseError, SourceBusyError, SourceError, SupportbotError
+from bot.messages import APPROVED_ANSWERS
 from bot.settings import load_settings
 from bot.settings_schema import HANDBOOK, SourceSettings
-from bot.storage import documents, vector_index, words
+from bot.storage import approved, documents, vector_index, words
 from ingest.parsing import Parser
 from ingest.pipeline import Pipeline, Report
 from ingest.pipeline import Progress as Tell
+from ingest.sources.approved import ApprovedSource
 from ingest.sources.folder import FolderSource
 
 PLAIN_SECONDS = 10.0
@@ -99,27 +101,44 @@ async def reindex(
     settings = load_settings()
     known = {source.name: source for source in settings.sources}
     for name in names:
-        if name not in known:
+        if name not in known and name != APPROVED_ANSWERS:
             raise SourceError(f"There is no source {name!r}. There are: {', '.join(known)}.")
     async with open_app(settings, say) as app:
         await words.use_language(app.engine, settings.language)
-        await leave(app.engine, set(await documents.sizes(app.engine)) - known.keys())
+        indexed = set(await documents.sizes(app.engine))
+        await leave(app.engine, indexed - known.keys() - {APPROVED_ANSWERS})
+        if not names:
+            has_answers = APPROVED_ANSWERS in indexed or await approved.published(app.engine)
+            names = [*known, *([APPROVED_ANSWERS] if has_answers else [])]
         with Parser() as parser:
             pipeline = Pipeline(app.engine, app.encoder, app.encoder_id, parser)
             reports = []
-            for source in [known[name] for name in names] or settings.sources:
-                with (told or told_to_person)(source.name) as tell:
+            for name in names:
+                with (told or told_to_person)(name) as tell:
                     work = partial(
-                        pipeline.reindex,
-                        open_source(source),
-                        allow_shrink=allow_shrink,
-                        progress=tell,
+                        _reindex, pipeline, app.engine, known.get(name), allow_shrink, tell
                     )
                     reports.append(await (when_free(work) if is_patient else work()))
         await vector_index.ensure(
             app.engine, app.encoder_id, app.encoder.dimension, settings.search.exact_up_to
         )
     return reports
+
+
+async def _reindex(
+    pipeline: Pipeline,
+    engine: AsyncEngine,
+    settings: SourceSettings | None,
+    allow_shrink: bool,
+    tell: Tell,
+) -> Report:
+    """Reindex a source of the settings; without settings, the answers as they are approved now."""
+    if settings is None:
+        answers = ApprovedSource(await approved.published(engine))
+        # What is gone was withdrawn: no disk can be missing.
+        return await pipeline.reindex(answers, allow_shrink=True, progress=tell)
+    source = open_source(settings)
+    return await pipeline.reindex(source, allow_shrink=allow_shrink, progress=tell)
 
 
 async def when_free(work: Callable[[], Awaitable[Report]]) -> Report:
@@ -162,6 +181,8 @@ async def forget(names: list[str]) -> None:
     """
     settings = load_settings()
     configured = {source.name for source in settings.sources}
+    if APPROVED_ANSWERS in names:
+        raise SourceError("Approved answers are taken back with: supportbot answers withdraw")
     if not names or configured & set(names):
         raise SourceError(
             "Name the sources to forget, and take them out of supportbot.toml first: the next "

@@ -22,7 +22,7 @@ from bot.storage.jobs import QUEUE
 from bot.storage.queue import Queue, claim_of, connector_of
 from ingest.children import Died, Done, Ending, Failed, Interrupted, Line, run_child
 
-KINDS = ("reindex", "retrain")
+KINDS = ("reindex", "retrain", "evaluate", "digest")
 PROGRESS_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ Commands = Callable[[str, str, frozenset[str]], list[str]]
 
 def command_of(kind: str, key: str, switches: frozenset[str]) -> list[str]:
     """The command line that does the work."""
+    if kind in {"evaluate", "digest"}:
+        return [sys.executable, "-m", "bot.announcing", kind]
     options = [f"--{switch.replace('_', '-')}" for switch in sorted(switches)]
     if kind == "retrain":
         return [sys.executable, "-m", "bot.retraining", *options]

@@ -114,12 +114,16 @@ class Pipeline:
         progress: Progress | None,
     ) -> AsyncIterator[Changed]:
         """Documents that must be written; the others are counted and passed over."""
-        audience = await documents.audience_id(self._engine, source.audience)
+        audiences: dict[frozenset[str], int] = {}
         touched: dict[int, str | None] = {}
         for number, item in enumerate(items):
             if progress:
                 progress(number, len(items))
             old = known.get(item.uri)
+            principals = item.audience or source.audience
+            if principals not in audiences:
+                audiences[principals] = await documents.audience_id(self._engine, principals)
+            audience = audiences[principals]
             wanted = (audience, self._encoder_id, item.url)
             is_current = old and (old.audience_id, old.encoder_id, old.url) == wanted
             if is_current and old and item.version_tag and item.version_tag == old.version_tag:

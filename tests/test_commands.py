@@ -180,7 +180,9 @@ async def test_gaps_are_what_failed_most_often_first(
         line for line in (await call(administration, "gaps")).splitlines() if line[:1].isdigit()
     ]
     assert lines[0] == "1. how do i RESET my password (2 × not sure)"
-    assert "2. What does it cost? (1 × rated wrong or incomplete)" in lines
+    assert any(
+        line.endswith("What does it cost? (1 × rated wrong or incomplete)") for line in lines
+    )
     assert not any("long ago" in line for line in lines)
     assert len([line for line in lines if " × " in line]) == 3
 

@@ -46,6 +46,10 @@ class Retriever:
         """The vector of a question, float32[dimension]."""
         return await self._encoder.encode_question(question)
 
+    async def encode_all(self, questions: Sequence[str]) -> Vectors:
+        """The vectors of many questions, float32[len(questions), dimension]."""
+        return await self._encoder.encode(questions)
+
     async def search(
         self,
         question: str,

@@ -10,12 +10,14 @@ class Item:
     """A document that a source lists.
 
     `uri` names it within the source for ever; `url` is where people read it; a `version_tag` that
-    did not change promises an unchanged text, None promises nothing.
+    did not change promises an unchanged text, None promises nothing. `audience` says who may get
+    answers from it, where that is not as for the whole source.
     """
 
     uri: str
     url: str
     version_tag: str | None
+    audience: frozenset[str] | None = None
 
 
 class Source(Protocol):

@@ -12,6 +12,7 @@ from bot.commands import Caller, Done
 from bot.errors import DeliveryError
 from bot.messages import Answer, Outcome
 from bot.platforms.slack.admins import Admins, Standing, refusal
+from bot.platforms.slack.answer_views import listing_messages
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.intake import BROKEN, Intake
 from bot.platforms.slack.messages import Message, answer_messages
@@ -111,7 +112,9 @@ class Desk:
 
 def answers(done: Done) -> list[Message]:
     """The answer to a command as messages."""
-    return [review_message(done.page)] if done.page else written(done.text)
+    if done.page:
+        return [review_message(done.page)]
+    return listing_messages(done.listing) if done.listing else written(done.text)
 
 
 def written(markdown: str) -> list[Message]:

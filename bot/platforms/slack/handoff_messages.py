@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.answer_lists import DRAFT
 from bot.messages import OUT_OF_SCOPE, Outcome, Turn
 from bot.platforms.slack.lengths import sendable, shortened
 from bot.platforms.slack.messages import Message, button, plain_message, with_buttons
@@ -49,8 +50,7 @@ def request_message(request: Request) -> Message:
         pieces.append(Piece(Kind.TEXT, (_bold(line),)))
     text = plain_message(f"{request.asker} asks for a person: {question}").text
     message = Message([_lead(request), *blocks(pieces)], text)
-    buttons = list(_buttons(request.handoff))
-    return with_buttons(message, *buttons) if buttons else message
+    return with_buttons(message, *_buttons(request.handoff))
 
 
 def resolution_view(handoff_id: int, written: str) -> Json:
@@ -150,6 +150,8 @@ def _buttons(handoff: Handoff) -> Iterator[Json]:
         yield button(CLAIM, "I take it", str(handoff.id)) | {"style": "primary"}
     if handoff.state != "resolved":
         yield button(RESOLVE, "Resolved", str(handoff.id))
+    else:
+        yield button(DRAFT, "Draft an answer", str(handoff.turn_id))
 
 
 def _bold(text: str) -> Run:

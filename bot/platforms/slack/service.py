@@ -19,6 +19,7 @@ from bot.errors import AwayError, DeliveryError
 from bot.inbox import Holding, Inbox
 from bot.messages import Way
 from bot.platforms.slack import (
+    answers,
     asking,
     commands,
     handoffs,
@@ -31,6 +32,7 @@ from bot.platforms.slack import (
     why,
 )
 from bot.platforms.slack.access import Access, open_client
+from bot.platforms.slack.announcements import post_announcements
 from bot.platforms.slack.calls import Calls, TokenError
 from bot.platforms.slack.catching_up import keep_up
 from bot.platforms.slack.events import PLATFORM, Reader
@@ -219,6 +221,7 @@ def _pass_the_rest(app: AsyncApp) -> None:
 Register = Callable[[AsyncApp, Workspace, Intake], None]
 # One line for each kind of thing people do besides writing messages.
 HANDLERS: tuple[Register, ...] = (
+    answers.register,
     asking.register,
     commands.register,
     handoffs.register,
@@ -232,5 +235,6 @@ HANDLERS: tuple[Register, ...] = (
 BACKGROUND: tuple[Callable[[Workspace], Coroutine[Any, Any, None]], ...] = (
     job_messages.tell_of_jobs,
     keep_up,
+    post_announcements,
     post_handoffs,
 )

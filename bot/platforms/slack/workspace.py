@@ -36,6 +36,7 @@ class Options:
     suggested_prompts: tuple[str, ...] = ()
     deadline_seconds: float = 60.0
     sources: tuple[str, ...] = ()
+    renew_after_days: int = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,13 @@ class Workspace:
     @property
     def administration(self) -> Administration:
         """What admin commands work on."""
-        router, options = self.assistant.router, self.options
-        serving = Serving(router.catalog.names, self.assistant.retriever.encoder_id)
+        retriever, router, options = self.assistant.retriever, self.assistant.router, self.options
+        serving = Serving(router.catalog.names, retriever.encoder_id)
         reviews = Reviews(self.engine, router.catalog, router.min_confidence)
-        return Administration(self.engine, options.sources, serving, options.modes, reviews)
+        return Administration(
+            self.engine, options.sources, serving, options.modes, reviews, retriever.encode_all,
+            options.renew_after_days,
+        )  # fmt: skip
 
     async def read_modes(self) -> None:
         """Take over what admins have set, in any process."""

@@ -47,7 +47,7 @@ async def request(slack: Workspace, channel: str = SUPPORT) -> Message:
     return message
 
 
-async def heard(slack: Workspace, channel: str, thread: str, words: str) -> Message:
+async def heard(slack: Workspace, channel: str, thread: str | None, words: str) -> Message:
     """The bot's message in a thread with these words, once it is there."""
 
     async def found() -> Message | None:
