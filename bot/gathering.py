@@ -1,7 +1,6 @@
 """Gathers what a retraining learns from: the catalog, what was settled, and what people rated."""
 
 import asyncio
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from bot.intents.merging import Case, Cases, Firm, Seen, Side
 from bot.intents.trust import Verdict
 from bot.intents.wording import Plain, accomplices
 from bot.rag import followup
-from bot.storage import classifiers, examples
+from bot.storage import classifiers, examples, reviews
 from bot.storage.examples import Fact, SettledText
 from bot.storage.reviews import ToReview
 
@@ -28,8 +27,9 @@ from bot.storage.reviews import ToReview
 SETTLED_TEST_SHARE = 0.5
 SETTLED_WEIGHT = 2.0
 RATED_TEST_SHARE = 0.1
-# How much is learnt from settling what all voices contradict: they are surely wrong or surely new.
-CONTRADICTED = math.log(2)
+# How much is learnt by settling, from 0 to 1: most where people are torn, less where a few
+# contradict the classifier, least where all voices contradict one.
+TORN, WAITING, CONTRADICTED = 1.0, 0.6, 0.4
 
 Decided = list[tuple[Case, Example]]
 
@@ -92,7 +92,10 @@ async def gather(app: App) -> Gathered:
     seen = merging.seen_in(live.examples) if live else Seen()
     facts, settled = await examples.facts(app.engine), await examples.settled(app.engine)
     rules = rules_of(app)
-    said, refused = statements(facts, app.catalog, rules, leans)
+    left_out = await reviews.left_out(app.engine)
+    heard = [fact for fact in facts if fact.turn_id not in left_out]
+    said, refused = statements(heard, app.catalog, rules, leans)
+    refused[Refusal.LEFT_OUT] += len(facts) - len(heard)
     known = _known(app.catalog, settled, rules, refused)
     firm = known.firm
     vectors = await _encoded(app, [*(each.text for each in firm), *(each.text for each in said)])
@@ -235,12 +238,10 @@ def _to_review(found: Cases, quarantined: Iterable[ToReview]) -> tuple[ToReview,
     """One turn of each case that people should look at."""
     queue = {each.turn_id: each for each in quarantined}
     for each in found.waiting:
-        sure = min(each.fact.confidence or 0.0, 1 - 1e-6)
-        noted = ToReview(each.fact.turn_id, "quarantined", round(-math.log(1 - sure), 4))
-        queue.setdefault(noted.turn_id, noted)
+        turn = each.fact.turn_id
+        queue.setdefault(turn, ToReview(turn, "quarantined", WAITING))
     for case in found.conflicts:
-        noted = ToReview(case.turns[-1], "conflicting", round(math.log(1 + len(case.turns)), 4))
-        queue[noted.turn_id] = noted
+        queue[case.turns[-1]] = ToReview(case.turns[-1], "conflicting", TORN)
     return tuple(sorted(queue.values(), key=lambda each: (-each.information, each.turn_id)))
 
 

@@ -63,5 +63,6 @@ def suspects(
             if guess == labels[row] or own > 0.1 or (around == labels[row]).sum() > 1:
                 continue
             if (around == guess).sum() > NEIGHBOURS / 2:
-                found.append(Suspicion(int(row), int(guess), float(-np.log(max(own, 1e-6)))))
+                margin = float(chance.max() - own)
+                found.append(Suspicion(int(row), int(guess), 1 - min(margin, 1.0)))
     return found

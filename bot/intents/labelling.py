@@ -50,6 +50,7 @@ class Refusal(StrEnum):
     IN_CATALOG = "in the catalog already"
     AGAINST_CATALOG = "contradicts the catalog"
     SETTLED = "settled by an admin"
+    LEFT_OUT = "left out by an admin"
     NEAR_TEST = "like a text that tests"
 
 
