@@ -7,8 +7,9 @@ from dataclasses import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import forgetting
+from bot import approving, forgetting
 from bot.app import App
+from bot.approving import Approval
 from bot.intents import registry, snapshot
 from bot.intents.dataset import Example, Origin, Split
 from bot.messages import Arrival, Person, Rating, Reason, Way
@@ -43,12 +44,13 @@ WORDS = "zanzibar quagga"
 IMPERSONAL = {
     "alembic_version", "audiences", "chunks", "documents", "encoder_files", "encoders", "firings",
     "pieces", "procrastinate_events", "procrastinate_periodic_defers", "corpus",
-    "reindex_runs", "terms", "to_review",
+    "reindex_runs", "terms", "to_review", "announcements", "announcement_posts",
+    "evaluation_runs", "evaluation_results",
 }  # fmt: skip
 PERSONAL = {
     "artefacts", "audit", "barred_people", "channels", "classifier_files", "classifier_versions",
     "deliveries", "handoffs", "inbox", "job_watchers", "jobs", "procrastinate_jobs", "ratings",
-    "settled", "turns", "version_people",
+    "settled", "turns", "version_people", "approved_answers", "passed_over",
 }  # fmt: skip
 
 COLUMNS = text(
@@ -108,6 +110,7 @@ async def plant(app: App) -> tuple[int, int]:
         assert await inbox.accept(engine, arrival(message), Flood()) is Reception.NEW
     own = await asked(engine, f"{WORDS} asked", "a", person=GONE, talk="C1:UCANARY", inbox_id=1)
     other = await asked(engine, "where is my invoice", "a", person=BOB)
+    third = await asked(engine, "where is the rest", "a", person=BOB)
     await up(engine, own, BOB)
     await up(engine, other, ANN)
     await ratings.save(engine, Rating(other, GONE, -1, Reason.OTHER, comment=f"{WORDS} said"))
@@ -128,6 +131,10 @@ async def plant(app: App) -> tuple[int, int]:
     await settle(engine, f"{WORDS} in other words", None, asker=GONE, is_paraphrase=True)
     await settle(engine, "where is my invoice", "a", turn=other, asker=BOB, by="slack:UCANARY")
     await examples.bar(engine, ANN, "slack:UCANARY")
+    approval = Approval("Where?", "There.", frozenset({"everyone"}), "slack:UCANARY", "Zoe")
+    await approving.approve(engine, approval)
+    await reviews.leave_out(engine, third, GONE)
+    await reviews.skip(engine, other, GONE, 20)
     await reviews.note(engine, [ToReview(own, "quarantined", 1.0)])
     data = Split(
         (
@@ -162,7 +169,7 @@ async def test_nothing_of_a_forgotten_person_is_left_and_all_of_the_others_is(ap
     assert handoff is not None
     assert (handoff.state, handoff.claimed_by) == ("resolved", "forgotten")
     assert [each.text for each in await examples.settled(engine)] == ["where is my invoice"]
-    hashes = await classifiers.file_hashes(engine, version)
+    hashes = await classifiers.file_hashes(engine, version, is_whole=True)
     content = await classifiers.file_content(engine, hashes[classifiers.SNAPSHOT])
     assert [each.text for each in snapshot.read(content).examples] == [
         "an utterance", "where is the other invoice",

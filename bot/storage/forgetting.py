@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.messages import Person
-from bot.storage import artefacts
+from bot.storage import approved, artefacts
 from bot.storage.classifiers import SNAPSHOT
 
 # Who forgets, and who stores a version, does so alone: else a version could be stored with what was
@@ -49,6 +49,10 @@ COUNTED = {
     " WHERE platform = :platform AND person = :person",
 }
 QUIETLY = (
+    "UPDATE passed_over AS passed SET person = 'forgotten' WHERE platform = :platform"
+    " AND person = :person AND is_left_out AND NOT EXISTS (SELECT FROM passed_over AS other"
+    "  WHERE other.turn_id = passed.turn_id AND other.person = 'forgotten')",
+    "DELETE FROM passed_over WHERE platform = :platform AND person = :person",
     "UPDATE handoffs SET asked_by = 'forgotten' WHERE platform = :platform AND asked_by = :person",
     "UPDATE handoffs SET claimed_by = 'forgotten'"
     " WHERE platform = :platform AND claimed_by = :person",
@@ -149,6 +153,7 @@ async def delete(connection: AsyncConnection, person: Person) -> dict[str, int]:
     }
     for statement in QUIETLY:
         await connection.execute(text(statement), values)
+    await approved.forget_author(connection, person.platform, person.id)
     return counts
 
 

@@ -26,8 +26,8 @@ CREATE TABLE approved_answers (
 CREATE UNIQUE INDEX one_answer_of_a_turn ON approved_answers (turn_id) WHERE withdrawn_at IS NULL;
 CREATE INDEX approved_answers_worded_in ON approved_answers (worded_in);
 
--- What is withdrawn, deleted or for fewer people leaves the index at once, whatever runs or not; a
--- reindex puts back what may still be there.
+-- What is withdrawn, deleted, for fewer people or of somebody forgotten leaves the index at once,
+-- whatever runs or not; a reindex puts back what may still be there.
 CREATE FUNCTION unpublish_answer() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM documents WHERE source = 'approved-answers' AND uri = OLD.id || '.md';
@@ -36,7 +36,8 @@ END $$;
 CREATE TRIGGER unpublish_deleted AFTER DELETE ON approved_answers
     FOR EACH ROW EXECUTE FUNCTION unpublish_answer();
 CREATE TRIGGER unpublish_withdrawn AFTER UPDATE ON approved_answers
-    FOR EACH ROW WHEN (NEW.withdrawn_at IS NOT NULL OR NEW.audience <> OLD.audience)
+    FOR EACH ROW WHEN (NEW.withdrawn_at IS NOT NULL OR NEW.audience <> OLD.audience
+        OR NEW.author_name <> OLD.author_name)
     EXECUTE FUNCTION unpublish_answer();
 
 CREATE TABLE evaluation_runs (

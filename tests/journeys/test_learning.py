@@ -112,10 +112,12 @@ async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
     report = await retraining.retrain(app, tell)
     version = report["version"]
     assert report["new"] == 10
-    assert (await classifiers.file_hashes(engine, version)).keys() >= {classifiers.SNAPSHOT}
+    assert (await classifiers.file_hashes(engine, version, is_whole=True)).keys() >= {
+        classifiers.SNAPSHOT
+    }
     async with engine.connect() as connection:
         assert await examples.versions_of(connection, ANN) == {version: 4}
-    hashes = await classifiers.file_hashes(engine, version)
+    hashes = await classifiers.file_hashes(engine, version, is_whole=True)
     content = await classifiers.file_content(engine, hashes[classifiers.SNAPSHOT])
     learnt = [e for e in snapshot.read(content).examples if e.turns]
     assert {e.text for e in learnt} == set(ASKED)
@@ -125,7 +127,7 @@ async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
     await forgetting.forget(engine, ANN)
     again = await retraining.retrain(app, tell, is_asked=False)
     assert "skipped" not in again, again
-    hashes = await classifiers.file_hashes(engine, again["version"])
+    hashes = await classifiers.file_hashes(engine, again["version"], is_whole=True)
     content = await classifiers.file_content(engine, hashes[classifiers.SNAPSHOT])
     assert b"UANN" not in content
     assert len([e for e in snapshot.read(content).examples if e.turns]) == 6
