@@ -127,23 +127,6 @@ async def _picture(engine: AsyncEngine, version: int, which: str) -> bytes | Non
         return None if content is None else bytes(content)
 
 
-async def rewrite_snapshot(engine: AsyncEngine, version: int, content: bytes) -> bool:
-    """Replace what is kept of the data that a version was trained with, and delete the former
-    bytes; the hash of what it was trained with stays. False where no data is kept of it."""
-    async with engine.begin() as connection:
-        sha256 = await artefacts.store(connection, content)
-        written = await connection.execute(
-            text(
-                "UPDATE classifier_files SET sha256 = :sha256"
-                " WHERE version_id = :version AND name = :name"
-            ),
-            {"version": version, "name": SNAPSHOT, "sha256": sha256},
-        )
-    async with engine.begin() as connection:
-        await artefacts.delete_unreferenced(connection)
-    return bool(written.rowcount)
-
-
 async def forget_files(engine: AsyncEngine) -> None:
     """Delete the files and pictures of old versions, and what else nothing refers to.
 
