@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App
-from bot.candidates import SCRATCH, Candidate, Tell, put_forward
+from bot.candidates import Candidate, Tell, put_forward
 from bot.errors import VersionError
 from bot.gathering import gather
 from bot.intents import registry
 from bot.storage import classifiers
+
+# Another name than a retraining's, which clears its own away when it begins.
+SCRATCH = ".exchange-"
 
 
 async def export_to(app: App, version: int, target: Path) -> None:

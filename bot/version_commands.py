@@ -90,12 +90,12 @@ def _show(found: "list[Version]") -> None:
     if not found:
         typer.echo("No classifier has been trained yet. Run: supportbot retrain")
         return
-    columns = ("Version", "State", "Trained", "Accuracy", "Macro F1", "Made of", "How that came")
+    columns = ("Version", "State", "Trained", "Accuracy", "Macro F1", "How that came")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for version in found:
         table.add_row(
             str(version.id), version.state, f"{version.created_at:%Y-%m-%d %H:%M}",
-            share(version, "accuracy"), share(version, "macro_f1"), escape(lineage(version)),
-            escape(story(version)),
+            share(version, "accuracy"), share(version, "macro_f1"),
+            escape("; ".join(filter(None, (story(version), lineage(version))))),
         )  # fmt: skip
     Console().print(table)

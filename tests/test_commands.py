@@ -214,3 +214,18 @@ def test_times_are_told_roughly() -> None:
 def test_text_of_people_has_no_markup() -> None:
     assert literal("*a*\n_b_ [c](d)") == r"\*a\* \_b\_ \[c\](d)"
     assert len(literal("x" * 500)) == 150
+
+
+async def test_a_refused_version_is_promoted_by_force_alone(
+    administration: Administration, app: App
+) -> None:
+    first = await add_version(app)
+    new = classifiers.NewVersion(app.encoder_id, first, INTENTS, {}, {"model.onnx": b"x"})
+    refused = await classifiers.add(app.engine, new)
+    await classifiers.refuse(app.engine, refused, "It is worse.")
+    assert "Say which version" in await call(administration, "promote --force")
+    assert "add --force" in await call(administration, f"promote {refused}")
+    assert await classifiers.live_id(app.engine) == first
+    said = await call(administration, f"promote {refused} --force")
+    assert said.startswith(f"Version {refused} is live instead of version {first}.")
+    assert "although: It is worse" in (await call(administration, "versions")).replace("\\", "")

@@ -102,3 +102,20 @@ def test_a_failure_is_told_with_its_reason_and_an_unknown_result_by_its_state() 
     assert ending(failed) == "reindex wiki (job 4) failed after 3 s: The folder is gone."
     assert ending(failed) == line(failed)
     assert ending(ended("retrain", {"key": ""})) == "retrain (job 4) succeeded after 3 s"
+
+
+def test_what_a_retraining_learnt_from_and_confuses_is_told_where_it_is_known() -> None:
+    more = {"calibration_error": 0.02, "refused_outside": 0.5}
+    test = LIVE["test"] | more | {"confusions": [["how_to", "thanks", 3]]}
+    before = LIVE["live_test"] | {"calibration_error": 0.03}
+    result = LIVE | {"test": test, "live_test": before, "examples": 90, "new": 7}
+    said = ending(ended("retrain", result | {"refused": {"too many of one person": 4}}))
+    assert "Calibration error 3.0 → 2.0 %, out of scope noticed 50.0 %.\n" in said
+    assert "Most often taken for another: `how_to` for `thanks` 3 ×.\n" in said
+    assert "Trained on 90 examples, 7 of them new.\n" in said
+    assert "Ratings that gave no example: too many of one person 4.\n" in said
+
+
+def test_a_candidate_that_could_not_be_used_is_told_with_the_reason() -> None:
+    result = {"version": 8, "is_live": False, "test": None, "refusal": "It cannot be used."}
+    assert ending(ended("retrain", result)) == "Version 8 stays out: It cannot be used."

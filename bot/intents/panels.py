@@ -105,21 +105,21 @@ def _draw_risk(axes: "Axes", after: Metrics, before: Metrics | None) -> None:
 
 def _draw_history(axes: "Axes", history: Sequence[Point]) -> None:
     axes.set_title("Versions so far, each on the test of its time", fontsize=10)
+    places = {point.version: place for place, point in enumerate(history)}
     promoted = [point for point in history if not point.is_refused]
     for name, colour in (("accuracy", SAME), ("macro_f1", BETTER)):
         axes.plot(
-            [str(point.version) for point in promoted],
+            [places[point.version] for point in promoted],
             [getattr(point, name) for point in promoted],
             color=colour, marker="o", markersize=4, label=name.replace("_f1", " F1"),
         )  # fmt: skip
     refused = [point for point in history if point.is_refused]
     axes.scatter(
-        [str(point.version) for point in refused], [point.macro_f1 for point in refused],
+        [places[point.version] for point in refused], [point.macro_f1 for point in refused],
         color=WORSE, marker="x", label="refused, macro F1",
     )  # fmt: skip
     step = max(1, len(history) // 10)
-    names = [str(point.version) for point in history]
-    axes.set_xticks(names[::step], names[::step])
+    axes.set_xticks(range(0, len(history), step), [str(point.version) for point in history[::step]])
     axes.set_xlabel("version", fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     _plain(axes)

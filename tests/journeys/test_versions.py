@@ -204,6 +204,7 @@ async def test_a_thousand_predictions_across_swaps_have_no_error_and_one_version
     monkeypatch.setattr(registry, "POLL_SECONDS", 0.05)
     versions = [await stored(app, version_folder)]
     vector = await app.encoder.encode_question("good morning everybody")
+    assert await app.live.current() is not None
     seen: list[int] = []
 
     async def predict() -> None:

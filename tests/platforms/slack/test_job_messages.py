@@ -146,13 +146,14 @@ async def test_a_retraining_ends_with_its_picture_in_the_thread_once(
     engine = app.engine
     new = classifiers.NewVersion(app.encoder_id, None, ["a", "b"], {}, {"model.onnx": b"weights"})
     version = await classifiers.add(engine, new)
-    await classifiers.keep_picture(engine, version, PNG)
+    await classifiers.keep_picture(engine, version, PNG, PNG + b"panels")
     await office.reply_to(ADA, "/retrain")
     await told(office)
     await claims.succeed(engine, await taken(engine), retrained(version))
     await told(office, 3)
-    assert any(PNG in upload for upload in office.slack.uploads)
-    assert len(office.slack.uploads) == 1
+    assert len(office.slack.uploads) == 2
+    assert [PNG + b"panels" in upload for upload in office.slack.uploads] == [False, True]
+    assert all(PNG in upload for upload in office.slack.uploads)
     (shared,) = office.slack.of("files.completeUploadExternal")
     assert (shared["channel_id"], shared["thread_ts"]) == (CHANNEL, messages(office)[0]["ts"])
     assert f"Version {version} is live: accuracy 91.0" in messages(office)[0]["text"]
