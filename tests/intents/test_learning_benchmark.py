@@ -143,3 +143,6 @@ def test_a_course_keeps_its_figures_for_the_next_start_and_draws_them(tmp_path: 
     assert (said["never"], said["learnt"], said["promoted"]) == (0.80, 0.855, 2)
     assert said["worst_fall"] == pytest.approx(0.005)
     assert draw([again]).startswith(b"\x89PNG")
+    del again["supervised"]  # it ran out of its minutes
+    assert summary(again)["supervised"] is None
+    assert draw([again, again, again]).startswith(b"\x89PNG")

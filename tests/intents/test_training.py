@@ -72,8 +72,8 @@ async def test_nasty_texts_can_be_trained_on_and_the_progress_never_goes_back(
     catalog: Catalog, encoder: Encoder, tmp_path: Path
 ) -> None:
     nasty = ["word " * 2000, "\u202e🙂\u0301" * 50, "x", "[SEP] [CLS] [PAD]", "  \n ", "",
-             "nul\0nul", "half \ud83d of a pair", *["the same again"] * 9]  # fmt: skip
-    examples = [*examples_of(catalog), *(Example(text, "question") for text in nasty)]
+             "nul\0nul", "half \ud83d of a pair", *["the same again"] * 3]  # fmt: skip
+    examples = [*examples_of(catalog)[::2], *(Example(text, "question") for text in nasty)]
     excluded = [Example("hello, how much is it", "greeting", Origin.EXCLUDED, 0.5)] * 2
     plan = Plan("all-MiniLM-L6-v2", seed=3)
     told: list[float] = []

@@ -14,6 +14,7 @@ from bot.intents.catalog import Catalog
 from bot.intents.dataset import Example, Origin, examples_of
 from bot.intents.finetuning import Lesson, Recipe
 from bot.intents.fitting import fit_head
+from bot.intents.material import balanced
 from bot.intents.network import Lower, LowerStates, Tokens, load_bert, losses
 from bot.intents.progress import Phases
 from bot.intents.scoring import Probabilities, softmax
@@ -134,6 +135,15 @@ async def test_one_intent_alone_cannot_be_told_from_others(
     examples = [Example(f"hello {number}", "greeting") for number in range(9)]
     with pytest.raises(TrainingError, match="two intents"):
         await train(examples, ["greeting"], encoder, Plan("all-MiniLM-L6-v2"), tmp_path / "v")
+
+
+def test_rarely_seen_intents_are_raised_by_the_root_of_their_rarity() -> None:
+    labels = np.array([0] * 16 + [1] * 4 + [2] * 1)
+    weights = balanced(labels, np.ones(21, np.float32))
+    assert weights[20] / weights[0] == pytest.approx(4.0)
+    assert weights[16] / weights[0] == pytest.approx(2.0)
+    even = balanced(np.array([0, 1, 0, 1]), np.full(4, 0.5, np.float32))
+    assert even.tolist() == pytest.approx([0.5] * 4)
 
 
 def test_the_progress_of_phases_is_in_proportion_to_the_time_they_take() -> None:
