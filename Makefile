@@ -29,7 +29,7 @@ MAKEFLAGS += --question
 ALWAYS := +
 endif
 
-.PHONY: help run test check bench storm clean
+.PHONY: help run test check bench bench-learning storm clean
 
 help:
 	@echo 'make run               install, index the documents, and chat in this terminal'
@@ -37,6 +37,7 @@ help:
 	@echo 'make test              everything below check, then the tests'
 	@echo 'make check             formatting, lint, types and import contracts'
 	@echo 'make bench             measure quality and speed against a plain LlamaIndex stack'
+	@echo 'make bench-learning    measure what is learnt from ratings alone (LEARNING="--intents 20 …")'
 	@echo 'make storm             ask 2,000 questions through Slack while everything breaks'
 	@echo 'make clean             remove .venv and caches; .supportbot (your data) stays'
 	@echo
@@ -62,6 +63,9 @@ check: $(VENV)/.installed-train-dev
 
 bench: $(VENV)/.installed-bench-train
 	@$(BIN)/python -m benchmarks
+
+bench-learning: $(VENV)/.installed-train
+	@$(BIN)/python -m benchmarks.learning $(LEARNING)
 
 storm: $(VENV)/.installed-train-dev
 	@$(BIN)/python -m tests.platforms.slack.storm

@@ -44,3 +44,11 @@ def exported_encoder(folder: Path, precision: str = "int8") -> Path:
             check=True,
         )
     return target
+
+
+def copy_of(postgres: str, database: str, name: str) -> str:
+    """Create a database with all that another one holds, which nobody is connected to; its URL."""
+    origin = make_url(database).database
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE bench_{name} TEMPLATE {origin}")
+    return make_url(postgres).set(database=f"bench_{name}").render_as_string(hide_password=False)

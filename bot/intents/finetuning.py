@@ -5,8 +5,9 @@ starts from a logistic regression on the encoder's own embeddings (head first, t
 Kumar et al. 2022, arXiv 2202.10054).
 """
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from bot.encoder_export import Export, export_network, load_tokenizer
+from bot.errors import TrainingError
 from bot.intents.evaluation import macro_f1
 from bot.intents.network import (
     MAX_TOKENS,
@@ -25,11 +26,14 @@ from bot.intents.network import (
     Tokens,
     Upper,
     load_bert,
+    losses,
     pooled,
 )
+from bot.intents.progress import Tell
 from bot.intents.scoring import Head, Labels, Vectors
 
-Tell = Callable[[float, str], None]
+# Of a fine-tuning's time, about so much passes before its first step: the frozen layers run.
+STATES_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,29 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """Texts to learn from, a row each.
+
+    `labels` int64[texts] are the intents that the texts are of or, where `is_excluded`
+    bool[texts], are none of; `weights` float32[texts] say how much each counts.
+    """
+
+    texts: Sequence[str]
+    labels: Labels
+    weights: npt.NDArray[np.float32]
+    is_excluded: npt.NDArray[np.bool_]
+
+    def __add__(self, other: "Lesson") -> "Lesson":
+        """Both, one after the other."""
+        return Lesson(
+            [*self.texts, *other.texts],
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.weights, other.weights]),
+            np.concatenate([self.is_excluded, other.is_excluded]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
     """A fine-tuned network, its head, and how the training went."""
 
@@ -61,17 +88,31 @@ class Tuned:
     steps_per_second: float
 
 
+def use_threads(count: int | None = None) -> None:
+    """Let torch, and the linear algebra below scikit-learn, use so many threads; else as many as
+    this process has processors, which may be fewer than the machine has."""
+    from threadpoolctl import threadpool_limits
+
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    count = count or (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)
+    threadpool_limits(count)
+    torch.set_num_threads(count)
+
+
 def fine_tune(
     model: str,
     head: Head,
-    texts: tuple[Sequence[str], Sequence[str]],
-    labels: tuple[Labels, Labels],
+    learnt: Lesson,
+    held_out: Lesson | None,
     recipe: Recipe,
     tell: Tell = lambda _share, _note: None,
 ) -> Tuned:
-    """Fine-tune on the first texts and labels; the epoch that the second ones like best is kept.
+    """Fine-tune on what is to be learnt; the epoch that does best on what is held out is kept.
 
-    Without second texts the last epoch is kept.
+    Where nothing is held out the last epoch is kept.
+
+    Raises:
+        TrainingError: the loss is no number any more.
     """
     torch.manual_seed(recipe.seed)
     network = load_bert(model)
@@ -81,16 +122,21 @@ def fine_tune(
     frozen = int(recipe.frozen_share * len(layers))
     lower = Lower(network.embeddings, layers[:frozen]).eval()
     tokenizer = load_tokenizer(model)
-    training, validation = (LowerStates(lower, Tokens(tokenizer, part)) for part in texts)
+    training = LowerStates(
+        lower,
+        Tokens(tokenizer, learnt.texts),
+        lambda share: tell(STATES_SHARE * share, "fine-tuning, preparing"),
+    )
     upper = Upper(layers[frozen:], recipe.dropout, head)
-    course = _Course(upper, training, labels[0], recipe)
+    course = _Course(upper, training, learnt, recipe)
+    validation = LowerStates(lower, Tokens(tokenizer, held_out.texts)) if held_out else None
     best: tuple[float, dict[str, Any]] = (-1.0, {})
     epoch, worse = 0, 0
     for epoch in range(1, recipe.epochs + 1):
         course.run(epoch, tell)
-        if not len(labels[1]):
+        if held_out is None or validation is None:
             continue
-        score = macro_f1(labels[1], logits(upper, validation).argmax(1))
+        score = macro_f1(held_out.labels, logits(upper, validation).argmax(1))
         worse = worse + 1 if score <= best[0] else 0
         if score > best[0]:
             best = (score, {k: v.detach().clone() for k, v in upper.state_dict().items()})
@@ -104,13 +150,16 @@ def fine_tune(
 class _Course:
     """The steps of a training."""
 
-    def __init__(self, upper: Upper, training: LowerStates, labels: Labels, recipe: Recipe) -> None:
+    def __init__(self, upper: Upper, training: LowerStates, learnt: Lesson, recipe: Recipe) -> None:
         self._upper = upper.requires_grad_(True)
         self._training = training
-        self._targets = torch.from_numpy(labels)
+        self._targets = torch.from_numpy(learnt.labels)
+        self._is_excluded = torch.from_numpy(learnt.is_excluded)
+        # In proportion: what all examples weigh together does not change how large the steps are.
+        self._weights = torch.from_numpy(learnt.weights / learnt.weights.mean())
         self._recipe = recipe
         self._generator = np.random.default_rng(recipe.seed)
-        self._optimiser, self._schedule = _optimiser(upper, recipe, len(labels))
+        self._optimiser, self._schedule = _optimiser(upper, recipe, len(learnt.labels))
         self.steps = 0
         self.seconds = 0.0
 
@@ -122,14 +171,25 @@ class _Course:
         self._upper.train()
         for number, batch in enumerate(batches, start=1):
             self._step(batch)
-            share = (epoch - 1 + number / len(batches)) / recipe.epochs
+            done = (epoch - 1 + number / len(batches)) / recipe.epochs
+            share = STATES_SHARE + (1 - STATES_SHARE) * done
             tell(share, f"fine-tuning, epoch {epoch} of {recipe.epochs}")
         self.seconds += time.perf_counter() - started
         self.steps += len(batches)
 
     def _step(self, batch: Sequence[int]) -> None:
-        logits = self._upper(*self._training.padded(batch))
-        functional.cross_entropy(logits, self._targets[batch]).backward()
+        found = losses(
+            self._upper(*self._training.padded(batch)),
+            self._targets[batch],
+            self._is_excluded[batch],
+        )
+        loss = (found * self._weights[batch]).mean()
+        if not bool(torch.isfinite(loss)):
+            raise TrainingError(
+                "The loss is no number any more, so nothing can be learnt from it. Retrain; if it "
+                "happens again, set another `model` of [intents]."
+            )
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._upper.parameters(), 1.0)
         self._optimiser.step()
         self._schedule.step()
@@ -139,7 +199,7 @@ class _Course:
 def logits(upper: Upper, texts: LowerStates) -> npt.NDArray[np.float32]:
     """float32[texts, intents]"""
     upper.eval()
-    found = np.empty((len(texts.states), upper.head.out_features), np.float32)
+    found = np.empty((len(texts.tokens.ids), upper.head.out_features), np.float32)
     for batch in texts.tokens.in_order():
         with torch.inference_mode():
             found[batch] = upper(*texts.padded(batch)).numpy()
@@ -167,7 +227,11 @@ def _optimiser(upper: Upper, recipe: Recipe, texts: int) -> tuple[Any, Any]:
 
 
 def embed(model: str, texts: Sequence[str], network: Any = None) -> Vectors:
-    """The vectors of texts by the model, or by a network fine-tuned from it."""
+    """The vectors of texts by the model, or by a network fine-tuned from it.
+
+    Raises:
+        TrainingError: a vector is no number.
+    """
     network = network or load_bert(model)
     whole = Lower(network.embeddings, network.encoder.layer).eval()
     tokens = Tokens(load_tokenizer(model), texts)
@@ -176,6 +240,11 @@ def embed(model: str, texts: Sequence[str], network: Any = None) -> Vectors:
         ids, mask = tokens.padded(batch)
         with torch.inference_mode():
             vectors[batch] = pooled(whole(ids, mask), mask).numpy()
+    if not np.isfinite(vectors).all():
+        raise TrainingError(
+            f"The model {model!r} gives vectors that are no numbers. Set another `model` of "
+            "[intents]."
+        )
     return vectors
 
 

@@ -19,18 +19,23 @@ STEPS = 6
 TEMPERATURES = tuple(float(t) for t in np.geomspace(0.2, 3.0, 40))
 
 
-def fit_head(vectors: Vectors, labels: Labels, strength: float) -> Head:
-    """A logistic regression."""
+def fit_head(
+    vectors: Vectors, labels: Labels, strength: float, weights: Vectors | None = None
+) -> Head:
+    """A logistic regression; `weights` float32[texts] say how much each text counts, alike if
+    None."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = LogisticRegression(C=strength, max_iter=500).fit(vectors, labels)
-    weights, bias = fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32)
+        fitted = LogisticRegression(C=strength, max_iter=500).fit(
+            vectors, labels, sample_weight=weights
+        )
+    rows, bias = fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32)
     if len(bias) == 1:  # scikit-learn keeps one row for two classes
-        weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return Head(weights, bias)
+        rows, bias = np.vstack([-rows, rows]) / 2, np.concatenate([-bias, bias]) / 2
+    return Head(rows, bias)
 
 
 def fit_blend(views: Views, labels: Labels, keep_in_scope: float) -> Blend:

@@ -1,6 +1,6 @@
 """A BERT encoder in two parts, of which the upper one is trained, under a classification head."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ BERT_FAMILY = ("bert", "roberta", "xlm-roberta", "camembert")
 # Batches are cut from runs of so many texts in order of length: like lengths, yet never the same
 # batch twice.
 BUCKET_BATCHES = 16
+# 20,000 questions of usual length are 0.2 GB, of the greatest length 1 GB.
+STATES_BYTES = 2**30
 
 
 def load_bert(model: str) -> Any:
@@ -69,22 +71,46 @@ class Tokens:
 
 
 class LowerStates:
-    """What the frozen part of a network makes of texts, computed once: float16 a token."""
+    """What the frozen part of a network makes of texts, computed once: float16 a token.
 
-    def __init__(self, lower: "Lower", tokens: Tokens) -> None:
+    At most `limit` bytes are kept, those of the shortest texts; others are computed again when
+    they are needed, so that long texts and large models cost time, not memory.
+    """
+
+    def __init__(
+        self,
+        lower: "Lower",
+        tokens: Tokens,
+        tell: Callable[[float], None] = lambda _share: None,
+        limit: int = STATES_BYTES,
+    ) -> None:
         self.tokens = tokens
-        self.states: list[Any] = [None] * len(tokens.ids)
+        self._lower = lower
+        self._states: list[Any] = [None] * len(tokens.ids)
+        done = kept = 0
         for batch in tokens.in_order():
-            with torch.inference_mode():
-                hidden = lower(*tokens.padded(batch)).to(torch.float16)
+            if kept >= limit:
+                break
+            hidden = self._computed(batch)
             for row, index in enumerate(batch):
-                self.states[index] = hidden[row, : len(tokens.ids[index])].clone()
+                state = hidden[row, : len(tokens.ids[index])].clone()
+                self._states[index] = state
+                kept += state.nbytes
+            done += len(batch)
+            tell(done / len(tokens.ids))
 
     def padded(self, batch: Sequence[int]) -> tuple[Any, Any]:
         """Hidden states float32[batch, tokens, dimension] and mask float32[batch, tokens]."""
-        states = [self.states[i] for i in batch]
+        states = [self._states[i] for i in batch]
+        mask = self.tokens.padded(batch)[1]
+        if any(state is None for state in states):
+            return self._computed(batch).to(torch.float32), mask
         hidden = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
-        return hidden.to(torch.float32), self.tokens.padded(batch)[1]
+        return hidden.to(torch.float32), mask
+
+    def _computed(self, batch: Sequence[int]) -> Any:
+        with torch.no_grad():
+            return self._lower(*self.tokens.padded(batch)).to(torch.float16)
 
 
 class Lower(torch.nn.Module):  # type: ignore[misc]
@@ -127,6 +153,17 @@ def pooled(hidden: Any, mask: Any) -> Any:
     """The mean of the tokens' hidden states, of length 1."""
     means = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
     return functional.normalize(means, dim=1)
+
+
+def losses(logits: Any, intents: Any, is_excluded: Any) -> Any:
+    """The loss of each text, float32[texts], from logits float32[texts, intents].
+
+    -log p of its intent, or where that `is_excluded`, -log(1 - p): the likelihood of "any but this
+    one" (Kim et al. 2019, arXiv 1908.07387, who call it negative learning; Ishida et al. 2017).
+    """
+    known = functional.cross_entropy(logits, intents, reduction="none")
+    others = logits.scatter(1, intents[:, None], float("-inf"))
+    return torch.where(is_excluded, logits.logsumexp(1) - others.logsumexp(1), known)
 
 
 def _through(layers: Any, hidden: Any, mask: Any) -> Any:

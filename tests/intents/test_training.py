@@ -8,7 +8,7 @@ import pytest
 from bot.encoder import Encoder
 from bot.errors import EncoderError, TrainingError
 from bot.intents.catalog import Catalog
-from bot.intents.dataset import Example, examples_of
+from bot.intents.dataset import Example, Origin, examples_of
 from bot.intents.model import ARRAYS, SETTINGS, read_model
 from bot.intents.registry import load
 from bot.intents.training import Plan, train
@@ -68,14 +68,25 @@ async def test_an_intent_without_examples_is_named(
         await train(examples, catalog.names, encoder, Plan("all-MiniLM-L6-v2"), tmp_path / "v")
 
 
-async def test_nasty_texts_can_be_trained_on(
+async def test_nasty_texts_can_be_trained_on_and_the_progress_never_goes_back(
     catalog: Catalog, encoder: Encoder, tmp_path: Path
 ) -> None:
-    nasty = ["word " * 2000, "\u202e🙂\u0301" * 50, "x", "[SEP] [CLS] [PAD]", "  \n "]
-    examples = [*examples_of(catalog), *(Example(text, "question") for text in nasty)]
-    plan = Plan("all-MiniLM-L6-v2")
-    await train(examples, catalog.names, encoder, plan, tmp_path / "version")
-    assert len(read_model(tmp_path / "version").scorer.bank.labels) == len(examples)
+    nasty = ["word " * 2000, "\u202e🙂\u0301" * 50, "x", "[SEP] [CLS] [PAD]", "  \n ", "",
+             "nul\0nul", "half \ud83d of a pair", *["the same again"] * 3]  # fmt: skip
+    examples = [*examples_of(catalog)[::2], *(Example(text, "question") for text in nasty)]
+    excluded = [Example("hello, how much is it", "greeting", Origin.EXCLUDED, 0.5)] * 2
+    plan = Plan("all-MiniLM-L6-v2", seed=3)
+    told: list[float] = []
+    trained = await train(
+        [*excluded, *examples], catalog.names, encoder, plan, tmp_path / "version",
+        lambda share, _note: told.append(share), threads=1,
+    )  # fmt: skip
+    model = read_model(tmp_path / "version")
+    assert len(model.scorer.bank.labels) == len(examples)
+    assert told == sorted(told)
+    assert told[0] == 0.0
+    assert told[-1] < 1.0
+    assert trained.seed == 3
 
 
 def broken(version_folder: Path, target: Path) -> Path:
