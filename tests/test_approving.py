@@ -9,7 +9,7 @@ from sqlalchemy import text
 from bot import approving, commands
 from bot.app import App
 from bot.approving import Approval
-from bot.commands import Administration, Caller
+from bot.calling import Administration, Caller
 from bot.errors import AnswerError
 from bot.messages import (
     APPROVED_ANSWERS,

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import commands
 from bot.app import App
-from bot.commands import COMMANDS, Administration, Caller, Done
+from bot.calling import Administration, Caller, Done
+from bot.commands import COMMANDS
 from bot.messages import Answer, Conversation, Outcome, Person, Question, Rating, Reason, Turn
 from bot.overviews import ago, literal
 from bot.reviewing import Reviews

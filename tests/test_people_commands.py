@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import commands, forgetting
 from bot.app import App
-from bot.commands import Administration, Caller
+from bot.calling import Administration, Caller
 from bot.errors import CommandError
 from bot.messages import Person
 from bot.storage import examples, turns

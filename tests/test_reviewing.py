@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import commands, reviewing
-from bot.commands import Administration, Caller
+from bot.calling import Administration, Caller
 from bot.errors import ReviewError
 from bot.intents.catalog import load_catalog
 from bot.messages import Person, Rating, Reason

@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 from sqlalchemy.exc import DBAPIError
 
 from bot import commands
-from bot.commands import Caller, Done
+from bot.calling import Caller, Done
 from bot.errors import DeliveryError
 from bot.messages import Answer, Outcome
 from bot.platforms.slack.admins import Admins, Standing, refusal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.assistant import Assistant
-from bot.commands import Administration
+from bot.calling import Administration
 from bot.inbox import Inbox
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
