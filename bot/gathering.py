@@ -192,7 +192,7 @@ def _trust(
             of_person[each.fact.rater].append(given)
             of_intent[case.row, each.intent].add(given)
     contradicted = {key for key, given in of_intent.items() if given == {Verdict.CONTRADICTED}}
-    contradicted |= accomplices(plain, of_intent, contradicted)
+    contradicted |= accomplices(plain, found.cases, contradicted)
     return Trusted(trust.trust(of_person), frozenset(contradicted))
 
 
