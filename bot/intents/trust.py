@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from bot.encoder import Vectors
 
-# As many as every intent of a catalog has utterances at least: where nobody else has rated yet,
-# these can contradict.
-VOICES = 5
+# As many as every intent of a catalog has utterances at least, so that these can contradict where
+# nobody else has rated yet; else so many that two friends cannot prevent it.
+FEW_VOICES, VOICES = 5, 10
 # So many questions are looked at, as those whose people have spoken are left out.
-LOOKED_AT = 40
+LOOKED_AT = 60
 # The share of the voices that must agree on another intent to contradict a label.
 CLEAR = 0.8
 # People start with so many agreements to their credit; whom most contradict counts for nothing.
@@ -71,14 +71,20 @@ def verdict(
         for people in labels.values():
             spoken |= people
         voices += bool(heard)
-        if voices == VOICES:
-            break
+        if heard and voices in {FEW_VOICES, VOICES}:
+            found = _judged(votes, intent, is_denied=is_denied)
+            if voices == VOICES or found is Verdict.CONTRADICTED:
+                return found
+    return _judged(votes, intent, is_denied=is_denied)
+
+
+def _judged(votes: Mapping[str, float], intent: str, *, is_denied: bool) -> Verdict:
     if not votes:
         return Verdict.OPEN
     likeliest = max(sorted(votes), key=votes.__getitem__)
     if (likeliest == intent) is not is_denied:
         return Verdict.SUPPORTED
-    is_clear = votes[likeliest] >= CLEAR * voices
+    is_clear = votes[likeliest] >= CLEAR * sum(votes.values())
     return Verdict.CONTRADICTED if is_clear else Verdict.OPEN
 
 

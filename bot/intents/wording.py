@@ -7,15 +7,18 @@ they are like what they really ask.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from itertools import product
 
 from bot.intents.dataset import Origin
 from bot.intents.merging import Case
 
 WORD = re.compile(r"\w+")
-# So many questions with the same such word and the same intent are no chance.
+# So many different questions with the same such word and the same correction are no chance.
 SEVERAL = 3
+
+Key = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +56,23 @@ def plain(cases: Iterable[Case], team: Iterable[str]) -> dict[int, Plain]:
 
 
 def accomplices(
-    plain: dict[int, Plain], intents: Iterable[tuple[int, str]], contradicted: Set[tuple[int, str]]
-) -> set[tuple[int, str]]:
+    plain: Mapping[int, Plain], cases: Iterable[Case], contradicted: Set[Key]
+) -> set[Key]:
     """What shares a rare word and its intent with others of which half are contradicted.
 
-    `intents` are the rows with the intents that people gave them.
+    Only where these were predicted as SEVERAL different intents: questions of one kind share words
+    by what they are about. Keys are the rows of cases with an intent that people gave them.
     """
-    together: dict[tuple[str, str], set[tuple[int, str]]] = defaultdict(set)
-    for row, intent in intents:
-        for word in plain[row].rare if row in plain else ():
-            together[word, intent].add((row, intent))
-    found: set[tuple[int, str]] = set()
-    for keys in together.values():
-        if len(keys) >= SEVERAL and 2 * len(keys & contradicted) >= len(keys):
+    together: dict[tuple[str, str], set[Key]] = defaultdict(set)
+    denied: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for case in cases:
+        words = plain[case.row].rare if case.row in plain else ()
+        for each, word in product(case.statements, words):
+            together[word, each.intent].add((case.row, each.intent))
+            denied[word, each.intent].update({each.denied} if each.denied else ())
+    found: set[Key] = set()
+    for shared, keys in together.items():
+        if len(denied[shared]) >= SEVERAL and 2 * len(keys & contradicted) >= len(keys):
             found |= keys
     return found
 

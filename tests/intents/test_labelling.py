@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.gathering import leans
@@ -129,6 +129,7 @@ FACTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(FACTS, st.randoms())
 def test_no_order_of_the_facts_and_no_person_gets_round_the_day(
     facts: list[Fact], dice: object

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.gathering import leans
@@ -171,6 +171,7 @@ VOTES = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(VOTES)
 def test_every_statement_trains_or_is_counted_with_its_reason(
     votes: list[tuple[int, str, str]],

@@ -14,7 +14,8 @@ def by(intent: str, *people: str) -> Labels:
 def test_a_label_is_supported_contradicted_or_left_open_by_the_voices_around() -> None:
     assert verdict("billing", "ann", [TEAM] * 10) is Verdict.SUPPORTED
     assert verdict("shipping", "ann", [TEAM] * 10) is Verdict.CONTRADICTED
-    mixed = [TEAM] * 6 + [by("greeting", f"p{n}") for n in range(4)]
+    mixed = [TEAM, by("greeting", "bob"), TEAM, by("greeting", "cid"), *[TEAM] * 3, *[
+        by("greeting", f"p{n}") for n in range(3)]]  # fmt: skip
     assert verdict("shipping", "ann", mixed) is Verdict.OPEN
     assert verdict("shipping", "ann", []) is Verdict.OPEN
 

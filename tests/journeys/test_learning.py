@@ -1,7 +1,5 @@
 """From thumbs to a retrained classifier, and what keeps it from learning what is wrong."""
 
-import json
-
 import pytest
 from sqlalchemy import text
 
@@ -64,13 +62,9 @@ async def test_who_flips_many_ratings_alone_teaches_nothing(app: App) -> None:
                      " WHERE turn_id = :turn"), {"day": day, "turn": turn},
             )  # fmt: skip
     found = await gather(app)
-    assert [e for e in found.split.training if e.turns] == []
+    assert [e.text for e in (*found.split.training, *found.split.test) if e.turns] == []
     assert (found.new, found.people) == (0, {})
-    assert found.refused[Refusal.NEW_CAP.value] > 0
-    assert set(found.refused) <= {
-        Refusal.NEW_CAP.value, Refusal.DISTRUSTED.value, Refusal.QUARANTINED.value,
-        Refusal.AGAINST_CATALOG.value, Refusal.MERGED.value, Refusal.CONFLICTING.value,
-    }  # fmt: skip
+    assert sum(found.refused.values()) == len(questions)
 
 
 async def test_what_was_settled_trains_or_tests_and_no_rating_changes_it(app: App) -> None:
@@ -94,8 +88,9 @@ async def test_what_was_settled_trains_or_tests_and_no_rating_changes_it(app: Ap
     assert all(e.weight > 1 for e in settled.values())
 
 
+@pytest.mark.timeout(900)
 async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
-    app: App, monkeypatch: pytest.MonkeyPatch
+    app: App,
 ) -> None:
     engine = app.engine
 
@@ -112,9 +107,7 @@ async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
     report = await retraining.retrain(app, tell)
     version = report["version"]
     assert report["new"] == 10
-    assert (await classifiers.file_hashes(engine, version, is_whole=True)).keys() >= {
-        classifiers.SNAPSHOT
-    }
+    assert (await classifiers.file_hashes(engine, version, is_whole=True)).keys() >= {classifiers.SNAPSHOT}
     async with engine.connect() as connection:
         assert await examples.versions_of(connection, ANN) == {version: 4}
     hashes = await classifiers.file_hashes(engine, version, is_whole=True)
@@ -125,10 +118,10 @@ async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
         await classifiers.promote(engine, version, first["version"])
     assert "Nothing has changed" in (await retraining.retrain(app, tell))["skipped"]
     await forgetting.forget(engine, ANN)
-    again = await retraining.retrain(app, tell, is_asked=False)
-    assert "skipped" not in again, again
-    hashes = await classifiers.file_hashes(engine, again["version"], is_whole=True)
-    content = await classifiers.file_content(engine, hashes[classifiers.SNAPSHOT])
-    assert b"UANN" not in content
-    assert len([e for e in snapshot.read(content).examples if e.turns]) == 6
-    assert "UANN" not in json.dumps(again)
+    assert await examples.forgotten_examples(engine, version) > 0
+    found = await gather(app)
+    texts = [e.text for e in (*found.split.training, *found.split.test) if e.turns]
+    assert set(texts) <= {question for n, question in enumerate(ASKED) if n % 3}
+    assert "slack:UANN" not in found.people
+    # No schedule waits with what it has to forget, though little is new.
+    assert await retraining._idle(app, version, found.new, snapshot.read(content)) is None
