@@ -133,7 +133,7 @@ def test_a_course_keeps_its_figures_for_the_next_start_and_draws_them(tmp_path: 
     kept.figures |= {"name": course.name, "questions": 2000, "supervised": {"accuracy": 0.9}}
     kept.figures["rounds"] = [
         {"turns": 1000 * number, "accuracy": accuracy, "seconds": 9.0,
-         "retraining": {"is_live": number < 2}} | ({"candidate_accuracy": 0.7} if number else {})
+         "retraining": {"is_live": True, "skipped": "it" if number == 2 else None}} | ({"candidate_accuracy": 0.7} if number else {})
         for number, accuracy in enumerate(accuracies)
     ]  # fmt: skip
     kept.save()
