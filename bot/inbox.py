@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
@@ -43,7 +43,7 @@ Settle = Callable[[], Awaitable[None]]
 class Ended:
     """How a question ended, as the inbox calls it, and the id of the message with the answer."""
 
-    state: str
+    state: Literal["answered", "ignored", "withdrawn", "undeliverable"]
     reply: str | None = None
 
 
@@ -102,14 +102,24 @@ class Holding:
 
 @dataclass(slots=True)
 class Inbox:
-    """The questions of one platform: taken in, and answered by `answerer`."""
+    """The questions of one platform: taken in, and answered by `answerer`.
+
+    `door` has connections for taking in alone, as the platform does not wait until answers are
+    done with theirs; those of `engine` are used where there is none.
+    """
 
     engine: AsyncEngine
     platform: str
     flood: Flood = field(default_factory=Flood)
     pace: Pace = field(default_factory=Pace)
     at_once: int = 8
+    door: AsyncEngine | None = None
     _wake: Callable[[], None] = field(default=lambda: None, init=False)
+
+    @property
+    def intake_engine(self) -> AsyncEngine:
+        """The connections that messages are taken in by."""
+        return self.door or self.engine
 
     async def accept(self, arrival: Arrival) -> Reception:
         """Take a message in, unless it is known; stored when this returns.
@@ -118,7 +128,7 @@ class Inbox:
             DBAPIError, OSError: it is not stored, and the platform should send it again.
         """
         reception = await read_again_after_restart(
-            lambda: inbox.accept(self.engine, arrival, self.flood)
+            lambda: inbox.accept(self.intake_engine, arrival, self.flood)
         )
         if reception is Reception.NEW:
             self._wake()

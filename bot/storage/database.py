@@ -1,6 +1,9 @@
 """The one connection pool of a process, to a Postgres that was checked to have what we need."""
 
+import asyncio
+import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -15,10 +18,15 @@ from bot.storage import migrate
 
 T = TypeVar("T")
 
+START_SECONDS = 60.0
+STARTING = re.compile("starting up|not yet accepting connections|in recovery mode")
+
 MIN_POSTGRES = 15
 MIN_PGVECTOR = (0, 8)
 # Earlier ones can corrupt an HNSW index on vacuum (pgvector CHANGELOG, 0.8.3 and 0.8.4).
 RECOMMENDED_PGVECTOR = (0, 8, 4)
+
+log = logging.getLogger(__name__)
 
 # jit costs more than it saves on statements of milliseconds. Generic plans spare planning at every
 # question and do not change under us. The hnsw settings let a filtered scan go on until it has
@@ -41,6 +49,11 @@ VERSIONS = text(
 def sqlalchemy_url(url: str) -> URL:
     """The libpq `url` for SQLAlchemy's psycopg 3 dialect."""
     return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def url_of(engine: AsyncEngine) -> str:
+    """The libpq URL of a pool's database, with its password."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def open_engine(url: str, pool_size: int = 5) -> AsyncEngine:
@@ -83,6 +96,7 @@ async def open_database(url: str, pool_size: int = 5) -> AsyncEngine:
     """
     setup = open_setup_engine(url)
     try:
+        await _wait_for_start(setup)
         await check(setup)
         await migrate.upgrade(setup)
     except DBAPIError as error:
@@ -90,6 +104,20 @@ async def open_database(url: str, pool_size: int = 5) -> AsyncEngine:
     finally:
         await setup.dispose()
     return open_engine(url, pool_size)
+
+
+async def _wait_for_start(engine: AsyncEngine) -> None:
+    """Wait while the server says that it starts, as it does in the seconds after a crash."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            async with engine.connect():
+                return
+        except DBAPIError as error:
+            if not STARTING.search(str(error.orig)) or time.monotonic() > until:
+                raise
+            log.warning("The database is starting; waiting for it.")
+        await asyncio.sleep(1)
 
 
 async def check(engine: AsyncEngine) -> tuple[int, str]:

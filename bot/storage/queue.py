@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.storage.claims import Claim
-from bot.storage.database import first_line
+from bot.storage.database import first_line, url_of
 
 # A database that is away for so long makes the worker start over; its work goes on until then.
 OUTAGE_SECONDS = 90.0
@@ -108,7 +108,7 @@ class Queue(JobManager):
 def connector_of(engine: AsyncEngine, name: str, connections: int) -> PsycopgConnector:
     """procrastinate's own pool on the database of the engine."""
     return PsycopgConnector(
-        conninfo=engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        conninfo=url_of(engine),
         kwargs={"application_name": name, "prepare_threshold": None},
         min_size=1, max_size=connections, timeout=10, reconnect_timeout=5,
     )  # fmt: skip

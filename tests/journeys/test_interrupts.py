@@ -26,7 +26,8 @@ def test_an_interrupted_first_start_ends_cleanly_and_the_next_one_works(
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    # On a busy machine the signal may come before Python listens, and ends the process itself.
+    assert process.returncode in {130, -signal.SIGINT}, errors
     assert "Traceback" not in errors
     again = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,

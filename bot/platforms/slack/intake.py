@@ -95,11 +95,11 @@ class Intake:
             case Arrival() as arrival:
                 await self.accept(arrival)
             case Edit(spot, text, arrival):
-                is_changed = await inbox.edit(self.inbox.engine, spot, text)
+                is_changed = await inbox.edit(self.inbox.intake_engine, spot, text)
                 if arrival is not None and not is_changed:
                     await self.accept(arrival)
             case Deletion(spot):
-                await inbox.withdraw(self.inbox.engine, spot)
+                await inbox.withdraw(self.inbox.intake_engine, spot)
 
     async def accept(self, arrival: Arrival) -> Reception:
         """Take a question in; who floods is told so once."""
@@ -109,7 +109,7 @@ class Intake:
         return reception
 
     async def _is_first(self, key: str) -> bool:
-        engine = self.inbox.engine
+        engine = self.inbox.intake_engine
         return await read_again_after_restart(lambda: inbox.is_first(engine, PLATFORM, key))
 
     def _told(self, body: dict[str, Any], sentence: str) -> BoltResponse:

@@ -41,10 +41,11 @@ from bot.platforms.slack.replying import PrivateReply, ThreadReply
 from bot.platforms.slack.sockets import Socket, check_app_token
 from bot.platforms.slack.workspace import Identity, Options, Workspace, identify
 from bot.storage import inbox as stored
-from bot.storage.database import first_line
+from bot.storage.database import first_line, open_engine, url_of
 from bot.storage.inbox import Flood
 
 CONNECT_SECONDS = 30.0
+DOOR_CONNECTIONS = 2
 FORGET_SECONDS = 3600.0
 PRIVATE = frozenset({Way.COMMAND, Way.SHORTCUT})
 EVERYTHING = re.compile(".*", re.DOTALL)
@@ -73,7 +74,11 @@ async def serve(
     async with AsyncExitStack() as stack:
         calls = Calls(await stack.enter_async_context(open_client(access)))
         identity = await _identify(calls)
-        inbox = Inbox(assistant.engine, PLATFORM, load.flood, at_once=load.at_once)
+        door = open_engine(url_of(assistant.engine), DOOR_CONNECTIONS)
+        stack.push_async_callback(door.dispose)
+        inbox = Inbox(
+            assistant.engine, PLATFORM, load.flood, at_once=load.at_once, door=door
+        )  # fmt: skip
         workspace = Workspace(identity, assistant, calls, inbox, options, dict(options.modes))
         await workspace.read_modes()
         app = bolt_app(workspace)

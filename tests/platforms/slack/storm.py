@@ -115,7 +115,11 @@ async def storm(plan: Plan, folder: Path, *, say: Any = print) -> Outcome:
             rules.first_twin = "random"
             rules.rate_limited_share = plan.rate_limited
             say(f"Asking {plan.questions} questions …")
-            return await _blow(plan, weather, Workspace(strict), say)
+            supervising = asyncio.create_task(weather.supervise())
+            try:
+                return await _blow(plan, weather, Workspace(strict), say)
+            finally:
+                supervising.cancel()
 
 
 async def _begin(
@@ -155,19 +159,20 @@ async def _blow(plan: Plan, weather: Weather, slack: Workspace, say: Any) -> Out
     say("Asked all; waiting for the last answers …")
     slack.rules.rate_limited_share = 0.0
     await slack.strict.deliveries.settle(plan.settle_seconds)
-    await _wait_until_answered(weather.database, plan.settle_seconds)
+    await _wait_until_answered(weather.database, len(asked), plan.settle_seconds)
     await asyncio.sleep(2)
     return await _count(asked, weather, slack, time.monotonic() - started)
 
 
-async def _wait_until_answered(database: str, seconds: float) -> None:
+async def _wait_until_answered(database: str, asked: int, seconds: float) -> None:
+    """What Slack has given up to deliver is read from the channels once a replica is back."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with psycopg.connect(database) as connection:
             row = connection.execute(
-                "SELECT count(*) FROM inbox WHERE state = 'waiting'"
+                "SELECT count(*) FROM inbox WHERE state <> 'waiting'"
             ).fetchone()
-        if row and not row[0]:
+        if row and row[0] >= asked:
             return
         await asyncio.sleep(1)
 

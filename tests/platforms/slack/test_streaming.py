@@ -163,15 +163,16 @@ async def test_a_stream_is_rotated_before_slack_ends_it(
 
 
 async def test_an_exhausted_tier_is_not_waited_for(slack: Workspace, assistant: Assistant) -> None:
-    slack.rules.is_tiered = True
-    slack.rules.minute_seconds = 600
-    client = AsyncWebClient(BOT_TOKEN, base_url=slack.api_url)
-    for _ in range(20):
-        with pytest.raises(SlackApiError):
-            await client.chat_startStream(channel="C0", thread_ts="1.1")
-    async with asyncio.timeout(120), written(assistant, slack):
-        ts = await slack.ask(ALICE, GENERAL, REFUND)
-        await is_there_once(slack, ts)
+    async with written(assistant, slack):
+        slack.rules.is_tiered = True
+        slack.rules.minute_seconds = 600
+        client = AsyncWebClient(BOT_TOKEN, base_url=slack.api_url)
+        for _ in range(20):
+            with pytest.raises(SlackApiError):
+                await client.chat_startStream(channel="C0", thread_ts="1.1")
+        async with asyncio.timeout(120):
+            ts = await slack.ask(ALICE, GENERAL, REFUND)
+            await is_there_once(slack, ts)
     assert slack.journal.count("chat.startStream", "429") == 1
     assert slack.journal.count("chat.update", "ok") >= 2
     assert not slack.journal.early_calls

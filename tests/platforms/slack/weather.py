@@ -47,8 +47,17 @@ class Weather:
             await asyncio.sleep(1)
             replica = self.replicas[number % len(self.replicas)]
             await asyncio.to_thread(replica.kill)
-            replica.start()
+            if not replica.is_running:
+                replica.start()
             self.killed += 1
+
+    async def supervise(self) -> None:
+        """Start what has ended by itself, as a supervisor does, until cancelled."""
+        while True:
+            await asyncio.sleep(1)
+            for replica in self.replicas:
+                if not replica.is_running:
+                    replica.start()
 
     async def restart(self) -> None:
         """Stop Postgres as a power failure would and start it again, evenly over the questions."""
