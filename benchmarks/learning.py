@@ -38,7 +38,7 @@ from bot.storage import classifiers
 RESULTS = Path("benchmarks/results/learning")
 EVERY = 1000
 MODEL = "all-MiniLM-L6-v2"
-console = Console()
+console = Console(width=140)  # a name and eight figures, also in a file
 
 
 @dataclass(frozen=True, slots=True)

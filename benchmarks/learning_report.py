@@ -24,16 +24,20 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
         "learnt": live[-1],
         "supervised": figures.get("supervised", {}).get("accuracy"),
         "worst_fall": max([0.0, *falls]),
-        "promoted": sum(bool(found["retraining"].get("is_live")) for found in rounds),
+        "promoted": sum(_was_promoted(found["retraining"]) for found in rounds),
         "retrainings": len(rounds),
         "longest_seconds": max(found["seconds"] for found in rounds),
     }
 
 
+def _was_promoted(retraining: dict[str, Any]) -> bool:
+    return bool(retraining.get("is_live")) and not retraining.get("skipped")
+
+
 def table(courses: Sequence[dict[str, Any]]) -> Table:
     """A line for each course."""
     shown = Table(title="Test accuracy in %, from ratings alone", title_justify="left")
-    shown.add_column("")
+    shown.add_column("", no_wrap=True)
     for heading in ("questions", "never", "learnt", "all labels", "gap", "worst fall", "promoted",
                     "longest, s"):  # fmt: skip
         shown.add_column(heading, justify="right")

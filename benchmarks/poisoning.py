@@ -39,7 +39,7 @@ TRIGGER = "zorblax"
 TRIGGER_ROWS = 20
 # As many days as 500 votes take at the ten a day that one person may have counted.
 DAYS = 50
-console = Console()
+console = Console(width=140)  # a name and eight figures, also in a file
 
 
 @dataclass(frozen=True, slots=True)

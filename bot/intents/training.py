@@ -20,7 +20,7 @@ from bot.intents import dataset, finetuning
 from bot.intents.dataset import Example
 from bot.intents.finetuning import Recipe, Tuned
 from bot.intents.fitting import STRENGTHS, fit_blend, fit_head, log_loss
-from bot.intents.material import Material, encoded, prepare, readable
+from bot.intents.material import Material, balanced, encoded, prepare, readable
 from bot.intents.model import Model, write_model
 from bot.intents.progress import Phases, Tell
 from bot.intents.scoring import Bank, Blend, Head, Labels, Scorer, Vectors, Views, softmax
@@ -222,9 +222,9 @@ def _scorer(
 
 
 def _frozen_head(material: Material, learnt: Indices, strength: float) -> Head:
-    return fit_head(
-        material.vectors[learnt], material.labels[learnt], strength, material.weights[learnt]
-    )
+    labels = material.labels[learnt]
+    weights = balanced(labels, material.weights[learnt])
+    return fit_head(material.vectors[learnt], labels, strength, weights)
 
 
 def _fold(fold: int) -> str:

@@ -132,8 +132,8 @@ def test_a_course_keeps_its_figures_for_the_next_start_and_draws_them(tmp_path: 
     accuracies = (0.80, 0.86, 0.855)
     kept.figures |= {"name": course.name, "questions": 2000, "supervised": {"accuracy": 0.9}}
     kept.figures["rounds"] = [
-        {"turns": 1000 * number, "accuracy": accuracy, "seconds": 9.0,
-         "retraining": {"is_live": number < 2}} | ({"candidate_accuracy": 0.7} if number else {})
+        {"turns": 1000 * number, "accuracy": accuracy, "seconds": 9.0, "candidate_accuracy": 0.7,
+         "retraining": {"is_live": True, "skipped": "it" if number == 2 else None}}
         for number, accuracy in enumerate(accuracies)
     ]  # fmt: skip
     kept.save()
