@@ -107,7 +107,9 @@ async def test_a_retraining_learns_from_ratings_waits_for_more_and_forgets(
     report = await retraining.retrain(app, tell)
     version = report["version"]
     assert report["new"] == 10
-    assert (await classifiers.file_hashes(engine, version, is_whole=True)).keys() >= {classifiers.SNAPSHOT}
+    assert (await classifiers.file_hashes(engine, version, is_whole=True)).keys() >= {
+        classifiers.SNAPSHOT
+    }
     async with engine.connect() as connection:
         assert await examples.versions_of(connection, ANN) == {version: 4}
     hashes = await classifiers.file_hashes(engine, version, is_whole=True)
