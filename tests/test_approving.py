@@ -20,6 +20,7 @@ from bot.messages import (
     Question,
     Turn,
 )
+from bot.reviewing import Reviews
 from bot.storage import approved, documents, jobs, runs
 from bot.versions import Serving
 from ingest.__main__ import _reindex
@@ -211,7 +212,8 @@ async def test_answers_are_listed_those_due_for_renewal_first_and_renewed(app: A
             ),
             {"i": new},
         )
-    administration = Administration(app.engine, (), Serving((), app.encoder_id), {})
+    reviews = Reviews(app.engine, app.catalog, 0.5)
+    administration = Administration(app.engine, (), Serving((), app.encoder_id), {}, reviews)
     caller = Caller("slack", "T1", "U9", None, is_admin=True)
 
     async def say(words: str) -> str:

@@ -12,6 +12,7 @@ from bot.app import App
 from bot.calling import Administration, Caller
 from bot.errors import CommandError
 from bot.messages import Person
+from bot.reviewing import Reviews
 from bot.storage import examples, turns
 from bot.versions import Serving
 from tests.journeys.test_terminal import supportbot
@@ -44,7 +45,8 @@ def test_a_person_is_not_named_by_name(written: str) -> None:
 @pytest.fixture
 def call(app: App) -> Call:
     serving = Serving(app.catalog.names, app.encoder_id)
-    administration = Administration(app.engine, ("documents",), serving, {})
+    reviews = Reviews(app.engine, app.catalog, 0.5)
+    administration = Administration(app.engine, ("documents",), serving, {}, reviews)
     admin = Caller("slack", "T1", "UADMIN", "C1", True)
 
     async def said(words: str, caller: Caller = admin) -> str:
