@@ -5,6 +5,7 @@ The same for one that was trained here and one that was imported.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.app import App
 from bot.forgetting import forget_vanished
 from bot.intents import registry
+from bot.intents.dataset import Origin
 from bot.intents.judging import HeldOut, Judgement, judge
 from bot.intents.labelling import Gathered
 from bot.intents.model import read_model
@@ -52,7 +54,7 @@ async def put_forward(app: App, candidate: Candidate, tell: Tell) -> dict[str, A
     started = time.monotonic()
     gathered = candidate.gathered
     tell(0.98, "judging it beside the live version")
-    tests = HeldOut(gathered.split.test, gathered.outside)
+    tests = HeldOut(gathered.split.test, gathered.outside, _correction_weight(gathered))
     live = await _live_folder(app, candidate.parent)
     judged = await judge(app.encoder, candidate.folder, live, tests, app.catalog.names)
     figures = {
@@ -77,6 +79,14 @@ async def put_forward(app: App, candidate: Candidate, tell: Tell) -> dict[str, A
     await _keep_pictures(app.engine, version, reason, judged)
     await classifiers.forget_files(app.engine)
     return {"version": version, "is_live": not reason, "refusal": reason or None} | figures
+
+
+def _correction_weight(gathered: Gathered) -> float:
+    """How many questions were taken wrong for each of which people said what it is."""
+    counts = Counter(example.origin for example in gathered.split.training)
+    if not counts[Origin.CORRECTED]:
+        return 1.0
+    return 1 + counts[Origin.EXCLUDED] / counts[Origin.CORRECTED]
 
 
 def _metrics(metrics: Any) -> dict[str, Any] | None:

@@ -27,19 +27,22 @@ def resamples(texts: int) -> Weights:
     return drawn.astype(np.float64)
 
 
+def weighted_f1(weights: Weights, labels: Labels, predicted: Labels, size: int) -> float:
+    """The macro F1 where each text counts by its weight, float64[texts]"""
+    return float(resampled_f1(weights[None], labels, predicted, size)[0])
+
+
 def resampled_f1(weights: Weights, labels: Labels, predicted: Labels, size: int) -> Weights:
     """The macro F1 of each resample, float64[RESAMPLES]"""
     actual = weights @ np.eye(size)[labels]
     guessed = weights @ np.eye(size)[predicted]
     hits = weights @ (np.eye(size)[labels] * (labels == predicted)[:, None])
     is_there = actual > 0
-    scores = np.where(is_there, 2 * hits / np.maximum(actual + guessed, 1), 0)
+    scores = np.where(is_there, 2 * hits / np.maximum(actual + guessed, 1e-9), 0)
     means: Weights = scores.sum(axis=1) / np.maximum(is_there.sum(axis=1), 1)
     return means
 
 
-def resampled_errors(probabilities: Probabilities, labels: Labels) -> Weights:
+def resampled_errors(weights: Weights, probabilities: Probabilities, labels: Labels) -> Weights:
     """The calibration error of each resample, float64[RESAMPLES]"""
-    texts = np.arange(len(labels))
-    drawn = [np.repeat(texts, weights.astype(int)) for weights in resamples(len(labels))]
-    return np.array([calibration_error(probabilities[rows], labels[rows]) for rows in drawn])
+    return np.array([calibration_error(probabilities, labels, each) for each in weights])

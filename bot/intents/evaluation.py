@@ -100,10 +100,18 @@ def reliability(probabilities: Probabilities, labels: Labels) -> list[tuple[floa
     ]
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
-    """Expected calibration error in BINS bins (Guo et al. 2017, arXiv 1706.04599)."""
-    bins = reliability(probabilities, labels)
-    return sum(abs(sure - right) * count for sure, right, count in bins) / max(len(labels), 1)
+def calibration_error(
+    probabilities: Probabilities, labels: Labels, weights: npt.NDArray[np.float64] | None = None
+) -> float:
+    """Expected calibration error in BINS bins (Guo et al. 2017, arXiv 1706.04599).
+
+    Each text counts by its weight, float64[texts]; once if none are given.
+    """
+    counted = np.ones(len(labels)) if weights is None else weights
+    excess = probabilities.max(axis=1) - (probabilities.argmax(axis=1) == labels)
+    bins = np.minimum((probabilities.max(axis=1) * BINS).astype(int), BINS - 1)
+    gaps = np.abs(np.bincount(bins, excess * counted, minlength=BINS))
+    return float(gaps.sum() / max(float(counted.sum()), 1.0))
 
 
 def wilson(share: float, cases: int) -> tuple[float, float]:

@@ -13,9 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bot.intents.chance import resampled_errors, resampled_f1, resamples, sign_test
+from bot.intents.chance import (
+    Weights,
+    resampled_errors,
+    resampled_f1,
+    resamples,
+    sign_test,
+    weighted_f1,
+)
 from bot.intents.dataset import Origin
-from bot.intents.evaluation import Flags, Predictions, calibration_error, macro_f1
+from bot.intents.evaluation import Flags, Predictions, calibration_error
 from bot.intents.scoring import Labels, Probabilities
 
 # How much worse a candidate may be, whatever chance says.
@@ -43,10 +50,27 @@ SETS = {
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """The right intents of the tests, by name, and where each comes from."""
+    """The right intents of the tests, by name, and where each comes from.
+
+    A question that people corrected counts `correction_weight` times in macro F1: for each there
+    are others that were as wrong, and of which nobody said what they are (inverse propensity
+    weighting: Horvitz and Thompson 1952). Questions that people confirmed are those that a live
+    version got right, so it would look better than it is beside any other.
+    """
 
     intents: tuple[str, ...]
     origins: tuple[Origin, ...]
+    correction_weight: float = 1.0
+
+    @property
+    def weights(self) -> Weights:
+        """How often each test counts, float64[tests]"""
+        return np.array(
+            [
+                self.correction_weight if origin is Origin.CORRECTED else 1.0
+                for origin in self.origins
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +129,7 @@ class _Both:
     names: tuple[str, ...]
     labels: Labels
     origins: npt.NDArray[np.str_]
+    weights: Weights
     probabilities: tuple[Probabilities, Probabilities]
     is_kept: tuple[Flags, Flags]
 
@@ -127,7 +152,7 @@ class _Both:
             return result
 
         return cls(
-            names, np.array(labels), np.array(cases.origins)[rows],
+            names, np.array(labels), np.array(cases.origins)[rows], cases.weights[rows],
             (shares(candidate), shares(live)),
             (candidate.is_in_scope[rows], live.is_in_scope[rows]),
         )  # fmt: skip
@@ -191,10 +216,11 @@ def _f1_counts(both: _Both) -> list[Count]:
 def _f1(both: _Both, chosen: Flags, name: str, title: str, chance: float) -> Count:
     labels, size = both.labels[chosen], len(both.names)
     new, old = (predicted[chosen] for predicted in both.predicted)
-    candidate, live = macro_f1(labels, new), macro_f1(labels, old)
+    counted = both.weights[chosen]
+    candidate, live = (weighted_f1(counted, labels, each, size) for each in (new, old))
     problem = ""
     if candidate < live - F1_TOLERANCE:
-        weights = resamples(len(labels))
+        weights = resamples(len(labels)) * counted
         is_worse = resampled_f1(weights, labels, new, size) < resampled_f1(
             weights, labels, old, size
         )
@@ -248,10 +274,13 @@ def _share(
 
 
 def _calibration(both: _Both) -> Count:
-    candidate, live = (calibration_error(shares, both.labels) for shares in both.probabilities)
+    candidate, live = (
+        calibration_error(shares, both.labels, both.weights) for shares in both.probabilities
+    )
     problem = ""
     if candidate > live + CALIBRATION_TOLERANCE:
-        errors = [resampled_errors(shares, both.labels) for shares in both.probabilities]
+        weights = resamples(len(both.labels)) * both.weights
+        errors = [resampled_errors(weights, each, both.labels) for each in both.probabilities]
         if (errors[0] > errors[1]).mean() >= 1 - CHANCE_PART:
             problem = (
                 f"The candidate's calibration error is {candidate:.1%}, the live version's "

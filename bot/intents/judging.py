@@ -30,6 +30,7 @@ class HeldOut:
 
     examples: tuple[Example, ...]
     outside: tuple[str, ...] = ()
+    correction_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ async def judge(
     cases = Cases(
         tuple(example.intent for example in tests.examples),
         tuple(example.origin for example in tests.examples),
+        tests.correction_weight,
     )
     vectors = await encoder.encode([*(each.text for each in tests.examples), *tests.outside])
     before = await predictions(live, vectors, tests) if live is not None else None

@@ -286,6 +286,24 @@ def test_on_a_large_test_a_loss_of_a_point_is_no_chance() -> None:
     assert refusal(counts_of(lost=8, gained=5, cases=6000)) == ""
 
 
+def test_what_people_corrected_stands_for_what_they_only_called_wrong() -> None:
+    right = np.arange(110) % 4
+    live, candidate = right.copy(), right.copy()
+    live[100:] = (right[100:] + 1) % 4
+    candidate[:20] = (right[:20] + 1) % 4
+    names = ("a", "b", "c", "d")
+    origins = (Origin.CONFIRMED,) * 100 + (Origin.CORRECTED,) * 10
+
+    def said(correction_weight: float) -> str:
+        cases = Cases(tuple(names[label] for label in right), origins, correction_weight)
+        return refusal(
+            decide(predicted_as(candidate, names), predicted_as(live, names), cases, names)
+        )
+
+    assert "macro F1" in said(1.0)
+    assert said(2.0) == ""
+
+
 def test_what_is_no_number_is_refused() -> None:
     names = ("a", "b")
     labels = np.array([0, 1, 0, 1])
