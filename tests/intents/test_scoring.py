@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bot.intents.evaluation import calibration_error, macro_f1, measure, refusal
+from bot.intents.evaluation import calibration_error, macro_f1
 from bot.intents.fitting import fit_blend, fit_head
 from bot.intents.scoring import Bank, Blend, Head, Scorer, Vectors, Views
 
@@ -79,18 +79,6 @@ def test_sure_and_wrong_is_a_calibration_error() -> None:
     sure = np.array([[1.0, 0.0]] * 10, np.float32)
     assert calibration_error(sure, np.zeros(10, int)) == 0
     assert calibration_error(sure, np.ones(10, int)) == 1
-
-
-def test_a_candidate_that_is_worse_is_refused_with_both_figures() -> None:
-    right = np.eye(2, dtype=np.float32)[[0, 1] * 50]
-    labels, in_scope = np.array([0, 1] * 50), np.ones(100, bool)
-    good = measure(right, in_scope, labels, ("a", "b"))
-    wrong = right.copy()
-    wrong[:4] = wrong[:4, ::-1]
-    bad = measure(wrong, in_scope, labels, ("a", "b"))
-    assert refusal(good, None) == refusal(good, good) == refusal(good, bad) == ""
-    assert "96.0%" in refusal(bad, good)
-    assert "100.0%" in refusal(bad, good)
 
 
 def test_a_bank_smaller_than_the_neighbourhood_still_votes() -> None:
