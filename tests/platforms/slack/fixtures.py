@@ -1,5 +1,6 @@
 """Fixtures of a Slack to test against; a conftest imports those it needs."""
 
+import asyncio
 import gc
 import os
 import warnings
@@ -57,11 +58,24 @@ def slack_rules() -> Rules:
     return Rules(*official_checks())
 
 
+async def end_listeners() -> None:
+    """End the listeners of Bolt's that still run, so that each gives its connection back."""
+    running = [
+        task
+        for task in asyncio.all_tasks()
+        if "run_ack_function" in getattr(task.get_coro(), "__qualname__", "")
+    ]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
 @pytest.fixture
 async def slack(slack_peer: Peers, slack_mode: str, slack_rules: Rules) -> AsyncIterator[Workspace]:
     """A fresh workspace behind a strict proxy."""
     async with StrictSlack(slack_peer.of(slack_mode), slack_rules, slack_mode) as strict:
         yield Workspace(strict)
+        await end_listeners()
     # A connection that a test broke off is closed when it is collected, which warns; left to
     # chance, that would be during some other test.
     with warnings.catch_warnings():

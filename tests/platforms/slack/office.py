@@ -19,6 +19,7 @@ from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.service import bolt_app
 from bot.platforms.slack.workspace import Identity, Options, Workspace
+from tests.platforms.slack.fixtures import end_listeners
 from tests.platforms.slack.scripted_api import BOT_USER, ScriptedSlack, scripted_slack
 
 TEAM = "T01TEST"
@@ -99,7 +100,7 @@ class Office:
         return reply
 
 
-async def until(is_so: Callable[[], bool], seconds: float = 15) -> None:
+async def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not is_so():
@@ -122,3 +123,4 @@ async def open_office(app: App, **options: Any) -> AsyncIterator[Office]:
             Options(**settings), {},
         )  # fmt: skip
         yield Office(slack, workspace)
+        await end_listeners()
