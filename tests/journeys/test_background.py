@@ -94,15 +94,17 @@ async def test_status_tells_what_runs_what_failed_and_what_is_due(
     found = await collect_jobs(load_settings(home, {}), engine)
     show_jobs(found, Console(file=printed, width=160))
     lines = [line for line in printed.getvalue().splitlines() if line]
-    assert lines[1].startswith("reindex documents  waiting")
-    assert "failed, took 0 s" in lines[1]
-    assert "03:00 UTC" in lines[1]
-    assert lines[2].startswith(
+    assert lines[1].startswith("evaluate ")
+    assert "04:30 UTC" in lines[1]
+    assert lines[2].startswith("reindex documents  waiting")
+    assert "failed, took 0 s" in lines[2]
+    assert "03:00 UTC" in lines[2]
+    assert lines[3].startswith(
         "retrain            42%, fine-tuning, epoch 3 of 10, about 40 s left"
     )
-    assert "never" in lines[2]
-    assert "03:30 UTC" in lines[2]
-    assert lines[3] == "  reindex documents failed: The folder is gone."
+    assert "never" in lines[3]
+    assert "03:30 UTC" in lines[3]
+    assert lines[4] == "  reindex documents failed: The folder is gone."
     told = json.loads(supportbot(home, "status", "--json").stdout)["jobs"]
     assert [job["fraction"] for job in told["running"]] == [pytest.approx(0.42)]
     assert [job["key"] for job in told["waiting"]] == ["documents"]
