@@ -25,7 +25,7 @@ ANSWER_SECONDS = 90.0
 POLL_SECONDS = 0.2
 
 MENTION = re.compile(r"<@!?(\w+)(?:\|[^>]*)?>")
-PERSON = re.compile(r"(?:([a-z]+):)?(\S+)")
+PERSON = re.compile(r"(?:([a-z]+):)?([^\s<>]+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,18 +30,18 @@ def forget_me(platform: Platform, person: Id) -> None:
 def bar(platform: Platform, person: Id) -> None:
     """Learn no longer from what a person asks and rates, as of one who sends spam."""
     from bot import forgetting
-    from bot.messages import Person
 
-    _run(lambda engine: forgetting.bar(engine, Person(platform, person), BY))
+    found = forgetting.person_of(person, platform)
+    _run(lambda engine: forgetting.bar(engine, found, BY))
 
 
 @cli.command()
 def unbar(platform: Platform, person: Id) -> None:
     """Learn from a person again."""
     from bot import forgetting
-    from bot.messages import Person
 
-    _run(lambda engine: forgetting.unbar(engine, Person(platform, person)))
+    found = forgetting.person_of(person, platform)
+    _run(lambda engine: forgetting.unbar(engine, found))
 
 
 @cli.command()

@@ -36,7 +36,7 @@ def test_a_person_is_named_by_id_or_mention(written: str, person: Person) -> Non
     assert forgetting.person_of(written, "slack") == person
 
 
-@pytest.mark.parametrize("written", ["@ann", "", "ann smith", "slack:@ann"])
+@pytest.mark.parametrize("written", ["@ann", "", "ann smith", "slack:@ann", "<ann>"])
 def test_a_person_is_not_named_by_name(written: str) -> None:
     with pytest.raises(CommandError, match="Give the id"):
         forgetting.person_of(written, "slack")
