@@ -11,10 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from bot.intents.chance import (
-    Weights,
     resampled_errors,
     resampled_f1,
     resamples,
@@ -23,7 +21,7 @@ from bot.intents.chance import (
 )
 from bot.intents.dataset import Origin
 from bot.intents.evaluation import Flags, Predictions, calibration_error
-from bot.intents.scoring import Labels, Probabilities
+from bot.intents.pairing import Both, Cases
 
 # How much worse a candidate may be, whatever chance says.
 F1_TOLERANCE = 0.005
@@ -46,31 +44,6 @@ SETS = {
     Origin.CONFIRMED: "the hold-out of rated questions",
     Origin.CORRECTED: "the hold-out of rated questions",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """The right intents of the tests, by name, and where each comes from.
-
-    A question that people corrected counts `correction_weight` times in macro F1: for each there
-    are others that were as wrong, and of which nobody said what they are (inverse propensity
-    weighting: Horvitz and Thompson 1952). Questions that people confirmed are those that a live
-    version got right, so it would look better than it is beside any other.
-    """
-
-    intents: tuple[str, ...]
-    origins: tuple[Origin, ...]
-    correction_weight: float = 1.0
-
-    @property
-    def weights(self) -> Weights:
-        """How often each test counts, float64[tests]"""
-        return np.array(
-            [
-                self.correction_weight if origin is Origin.CORRECTED else 1.0
-                for origin in self.origins
-            ]
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +85,7 @@ def decide(
     if not candidate.is_finite:
         return [Count("numbers", None, None, "The candidate gave a figure that is no number.")]
     counts = [_floor(candidate, cases, live is not None)]
-    both = _Both.of(candidate, live, cases) if live is not None and live.is_finite else None
+    both = Both.of(candidate, live, cases) if live is not None and live.is_finite else None
     if both is not None:
         counts += [*_f1_counts(both), *_recall_counts(both), _kept(both), _calibration(both)]
     if live is not None and live.is_finite and len(candidate.outside):
@@ -120,52 +93,6 @@ def decide(
     if latencies is not None:
         counts.append(_latency(*latencies))
     return counts
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """Both versions on the tests of the intents that both know, among these intents alone."""
-
-    names: tuple[str, ...]
-    labels: Labels
-    origins: npt.NDArray[np.str_]
-    weights: Weights
-    probabilities: tuple[Probabilities, Probabilities]
-    is_kept: tuple[Flags, Flags]
-
-    @classmethod
-    def of(cls, candidate: Predictions, live: Predictions, cases: Cases) -> "_Both | None":
-        """None where they have too little in common."""
-        names = tuple(name for name in candidate.names if name in set(live.names))
-        rows = np.array([intent in set(names) for intent in cases.intents], bool)
-        if len(names) < 2 or not rows.any():
-            return None
-        order = {name: number for number, name in enumerate(names)}
-        labels = [order[intent] for intent in cases.intents if intent in order]
-
-        def shares(version: Predictions) -> Probabilities:
-            columns = [version.names.index(name) for name in names]
-            chosen = version.probabilities[np.flatnonzero(rows)][:, columns]
-            if len(columns) < len(version.names):
-                chosen = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-9)
-            result: Probabilities = chosen
-            return result
-
-        return cls(
-            names, np.array(labels), np.array(cases.origins)[rows], cases.weights[rows],
-            (shares(candidate), shares(live)),
-            (candidate.is_in_scope[rows], live.is_in_scope[rows]),
-        )  # fmt: skip
-
-    @property
-    def predicted(self) -> tuple[Labels, Labels]:
-        """The likeliest intent of each text."""
-        return self.probabilities[0].argmax(axis=1), self.probabilities[1].argmax(axis=1)
-
-    @property
-    def is_right(self) -> tuple[Flags, Flags]:
-        """Whether that is the right one."""
-        return self.predicted[0] == self.labels, self.predicted[1] == self.labels
 
 
 def _stale(known: Collection[str], wanted: Collection[str]) -> str:
@@ -203,7 +130,7 @@ def _floor(candidate: Predictions, cases: Cases, has_live: bool) -> Count:
     return Count("accuracy", accuracy, None, problem)
 
 
-def _f1_counts(both: _Both) -> list[Count]:
+def _f1_counts(both: Both) -> list[Count]:
     everything = np.ones(len(both.labels), bool)
     counts = [_f1(both, everything, "macro F1", "all tests", CHANCE_F1)]
     for title in dict.fromkeys(SETS.values()):
@@ -213,7 +140,7 @@ def _f1_counts(both: _Both) -> list[Count]:
     return counts
 
 
-def _f1(both: _Both, chosen: Flags, name: str, title: str, chance: float) -> Count:
+def _f1(both: Both, chosen: Flags, name: str, title: str, chance: float) -> Count:
     labels, size = both.labels[chosen], len(both.names)
     new, old = (predicted[chosen] for predicted in both.predicted)
     counted = both.weights[chosen]
@@ -232,7 +159,7 @@ def _f1(both: _Both, chosen: Flags, name: str, title: str, chance: float) -> Cou
     return Count(name, candidate, live, problem)
 
 
-def _recall_counts(both: _Both) -> list[Count]:
+def _recall_counts(both: Both) -> list[Count]:
     """The recall of each intent, and of those of few tests together."""
     tested = np.bincount(both.labels, minlength=len(both.names))
     few = np.isin(both.labels, np.flatnonzero(tested < ENOUGH))
@@ -246,12 +173,12 @@ def _recall_counts(both: _Both) -> list[Count]:
     return counts
 
 
-def _recall(both: _Both, chosen: Flags, title: str) -> Count:
+def _recall(both: Both, chosen: Flags, title: str) -> Count:
     new, old = both.is_right
     return _share(title, new[chosen], old[chosen])
 
 
-def _kept(both: _Both) -> Count:
+def _kept(both: Both) -> Count:
     return _share("share of messages kept in scope", *both.is_kept)
 
 
@@ -273,7 +200,7 @@ def _share(
     return Count(name, candidate, live, problem)
 
 
-def _calibration(both: _Both) -> Count:
+def _calibration(both: Both) -> Count:
     candidate, live = (
         calibration_error(shares, both.labels, both.weights) for shares in both.probabilities
     )

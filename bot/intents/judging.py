@@ -13,8 +13,9 @@ from bot.errors import SupportbotError
 from bot.intents.classifier import Classifier
 from bot.intents.dataset import Example
 from bot.intents.evaluation import Metrics, Predictions, macro_f1, measure, scope_curve
-from bot.intents.gate import LATENCY_TOLERANCE, SETS, Cases, Count, decide, refusal
+from bot.intents.gate import LATENCY_TOLERANCE, SETS, Count, decide, refusal
 from bot.intents.model import read_model
+from bot.intents.pairing import Cases
 from bot.intents.registry import load
 
 # So many messages are timed by each version in turns, and once more where one seems slower: another

@@ -16,9 +16,10 @@ from bot.intents import judging
 from bot.intents.catalog import load_catalog
 from bot.intents.dataset import Example, Origin, examples_of, names_of, split
 from bot.intents.fitting import fit_blend, fit_head
-from bot.intents.gate import Cases, Count, decide, refusal
+from bot.intents.gate import Count, decide, refusal
 from bot.intents.judging import HeldOut, Judgement, judge
 from bot.intents.model import ARRAYS, Model, read_model, write_model
+from bot.intents.pairing import Cases
 from bot.intents.scoring import Bank, Scorer
 from tests.intents.predicted import predicted_as
 

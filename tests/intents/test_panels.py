@@ -9,8 +9,8 @@ import pytest
 
 from bot.intents.dataset import Origin
 from bot.intents.evaluation import Metrics, Predictions, wilson
-from bot.intents.gate import Cases
 from bot.intents.judging import metrics_of
+from bot.intents.pairing import Cases
 from bot.intents.panels import Point, draw_panels
 from bot.storage.classifiers import Version
 from bot.version_reports import report
