@@ -7,8 +7,8 @@ from typing import Any
 from bot.answer_lists import Listing, announced
 from bot.errors import AwayError, DeliveryError
 from bot.platforms.slack.answer_views import listing_messages
-from bot.platforms.slack.calls import CallError
 from bot.platforms.slack.events import PLATFORM
+from bot.platforms.slack.posted import posted_before
 from bot.platforms.slack.replying import show
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import announcements
@@ -16,7 +16,6 @@ from bot.storage.announcements import Announcement
 
 LOOK_SECONDS = 10.0
 EVENT_TYPE = "supportbot_announcement"
-SEARCHED_MESSAGES = 100
 GONE = "gone"
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ async def post_announcements(workspace: Workspace) -> None:
 async def _post(workspace: Workspace, announcement: Announcement, channel: str) -> str:
     """The id of the message that tells it."""
     if announcement.tries > 1:
-        found = await _posted_before(workspace, announcement, channel)
+        found = await posted_before(workspace, channel, _mark(announcement))
         if found is not None:
             return found
     listing = await announced(workspace.engine, announcement.kind, announcement.content)
@@ -65,26 +64,6 @@ async def _send(
         unfurl_media=False,
     )  # fmt: skip
     return str(posted["ts"])
-
-
-async def _posted_before(
-    workspace: Workspace, announcement: Announcement, channel: str
-) -> str | None:
-    """The message of a process that died, or was not answered, between posting and recording."""
-    try:
-        found = await workspace.calls(
-            "conversations.history", channel=channel, limit=SEARCHED_MESSAGES,
-            include_all_metadata=True,
-        )  # fmt: skip
-    except CallError as error:
-        log.warning("An announcement cannot be looked for: %s", error)
-        return None
-    for message in found["messages"]:
-        payload = (message.get("metadata") or {}).get("event_payload") or {}
-        is_own = message.get("user") == workspace.identity.bot_user
-        if is_own and payload.get("announcement_id") == announcement.id:
-            return str(message["ts"])
-    return None
 
 
 def _mark(announcement: Announcement) -> dict[str, Any]:

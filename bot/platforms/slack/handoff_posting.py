@@ -11,6 +11,7 @@ from bot.platforms.slack.events import PLATFORM
 from bot.platforms.slack.handoff_messages import Request, request_message
 from bot.platforms.slack.messages import Message, plain_message
 from bot.platforms.slack.names import name_of
+from bot.platforms.slack.posted import posted_before
 from bot.platforms.slack.replying import NOTICE_TYPE, show
 from bot.platforms.slack.workspace import Options, Workspace
 from bot.storage import handoffs, recall
@@ -18,8 +19,6 @@ from bot.storage.handoffs import Handoff
 
 LOOK_SECONDS = 1.0
 REQUEST_TYPE = "supportbot_handoff"
-# So many of a channel's last messages are looked through for one that was sent and not recorded.
-SEARCHED_MESSAGES = 200
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def is_alone(handoff: Handoff) -> bool:
 
 
 async def _post(workspace: Workspace, handoff: Handoff, channel: str) -> None:
-    ts = await _posted_before(workspace, handoff, channel) if handoff.tries > 1 else None
+    ts = await posted_before(workspace, channel, _mark(handoff)) if handoff.tries > 1 else None
     if ts is None:
         message = await _message(workspace, handoff)
         if message is None:
@@ -100,24 +99,6 @@ async def _post(workspace: Workspace, handoff: Handoff, channel: str) -> None:
         )  # fmt: skip
         ts = str(posted["ts"])
     await handoffs.note_message(workspace.engine, handoff.id, channel, ts)
-
-
-async def _posted_before(workspace: Workspace, handoff: Handoff, channel: str) -> str | None:
-    """The message of a process that died, or was not answered, between posting and recording."""
-    try:
-        found = await workspace.calls(
-            "conversations.history", channel=channel, limit=SEARCHED_MESSAGES,
-            include_all_metadata=True,
-        )  # fmt: skip
-    except CallError as error:
-        log.warning("A request to take over cannot be looked for: %s", error)
-        return None
-    for message in found["messages"]:
-        if message.get("user") == workspace.identity.bot_user:
-            payload = (message.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("handoff_id") == handoff.id:
-                return str(message["ts"])
-    return None
 
 
 async def _message(workspace: Workspace, handoff: Handoff) -> Message | None:
